@@ -1,0 +1,33 @@
+"""Names, manifests and fingerprints of store format 1."""
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver import format as store_format
+from archiver.errors import IntegrityError
+from archiver.format import ManifestHead, MessageHash, manifest_octets, read_manifest
+
+PIECES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"Received: x", b""]), max_size=12)
+
+
+def fingerprint(octets: bytes, cuts: list[int]):
+    """Feeds the octets in pieces cut at the given places."""
+    message = MessageHash()
+    places = sorted({0, len(octets), *(cut % (len(octets) + 1) for cut in cuts)})
+    for start, end in zip(places, places[1:], strict=False):
+        message.update(octets[start:end])
+    return message.result()
+
+
+@given(pieces=PIECES, cuts=st.lists(st.integers(0, 200), max_size=6))
+def test_fingerprint_does_not_depend_on_chunks(pieces: list[bytes], cuts: list[int]) -> None:
+    """The header digest covers what stands before the first empty line, however it arrives."""
+    octets = b"".join(pieces)
+    end = (b"\r\n" + octets).find(b"\r\n\r\n")
+    header = octets if end < 0 else octets[:end]
+    found = fingerprint(octets, cuts)
+    assert found.digest == hashlib.sha256(octets).hexdigest()
+    assert found.header_digest == hashlib.sha256(header).hexdigest()
+    assert found.size == len(octets)
