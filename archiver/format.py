@@ -89,7 +89,9 @@ def check_format(octets: bytes) -> None:
             hint="check the prefix: something other than an archive may lie there",
         ) from None
     if version != FORMAT or requires:
-        wanted = f"format {version}" + (f" with {', '.join(map(str, requires))}" if requires else "")
+        wanted = f"format {version}" + (
+            f" with {', '.join(map(str, requires))}" if requires else ""
+        )
         raise IntegrityError(
             f"the store is of {wanted}; this version knows format {FORMAT}",
             hint="use the version of archiver that wrote it, or a newer one",
@@ -131,9 +133,7 @@ def read_manifest(octets: bytes) -> tuple[ManifestHead, list[dict[str, Any]]]:
     """
     try:
         first, *records = (json.loads(line) for line in gzip.decompress(octets).splitlines())
-        head = ManifestHead(
-            first["account"], first["writer"], first["sequence"], first["previous"]
-        )
+        head = ManifestHead(first["account"], first["writer"], first["sequence"], first["previous"])
         version, requires = first["format"], first["requires"]
     except (OSError, EOFError, ValueError, TypeError, KeyError):
         raise IntegrityError("a manifest in the store cannot be decoded") from None

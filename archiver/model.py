@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 
 class Stage(StrEnum):
-    """How far a listed message has come; the moves allowed are one table in ``ledger/stages.py``."""
+    """How far a listed message has come; ``ledger/stages.py`` says which moves are allowed."""
 
     LISTED = "listed"
     SPOOLED = "spooled"
@@ -198,6 +198,24 @@ class Mail:
     text: str = ""
     parts: tuple[Part, ...] = ()
     defects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadMessage:
+    """A message that the index may lack, and where its raw octets lie.
+
+    ``segment`` is its file in the spool with ``offset`` in it; empty once it is only in the store,
+    as ``key``.
+    """
+
+    account: str
+    digest: str
+    header_digest: str
+    length: int
+    fetched_at: float
+    key: str
+    segment: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,21 @@
 """Names, manifests and fingerprints of store format 1."""
-import hashlib
 
-import pytest
+import hashlib
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver import format as store_format
-from archiver.errors import IntegrityError
-from archiver.format import ManifestHead, MessageHash, manifest_octets, read_manifest
+from archiver.format import MessageHash
 
 PIECES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"Received: x", b""]), max_size=12)
 
 
-def fingerprint(octets: bytes, cuts: list[int]):
+def fingerprint(octets: bytes, cuts: list[int]) -> Fingerprint:
     """Feeds the octets in pieces cut at the given places."""
     message = MessageHash()
     places = sorted({0, len(octets), *(cut % (len(octets) + 1) for cut in cuts)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         message.update(octets[start:end])
     return message.result()
 

@@ -1,0 +1,69 @@
+"""``init``: writes a commented ``archiver.toml``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archiver.cli.options import CONFIG_NAME
+from archiver.cli.output import say
+from archiver.errors import UsageError
+
+TEMPLATE = """\
+# Settings of archiver. Every line that begins with # is an example or a default.
+# Sizes may be written as 500k, 32MiB or 2GiB; paths are relative to this file.
+
+# Where ledger, index and spool are kept. The ledger is precious: give it a disk you trust.
+# state = "archiver-state"
+# spool_limit = "2GiB"      # how much may wait on the local disk for the store
+# workers = 2               # processes that parse and upload; default: one a processor
+# connections = 8           # accounts that are fetched at the same time
+
+[store]
+# An S3-compatible bucket and a prefix in it, or a directory.
+url = "./mail-archive"
+# url = "s3://my-bucket/mail"
+# endpoint = "https://s3.example.com"   # a service that is not AWS
+# region = "eu-central-1"
+# profile = "backup"        # credentials come from the AWS environment, files or roles
+# path_style = true
+# ca_file = "store-ca.pem"
+# storage_class = "STANDARD_IA"
+# sse = "aws:kms"           # or "AES256"
+# kms_key = "alias/mail"
+# lock_mode = "GOVERNANCE"  # Object Lock; with lock_days
+# lock_days = 3650
+# legal_hold = true
+# tags = { purpose = "mail-archive" }
+
+# One table an account; its name is the account's id in the archive, so choose it for good.
+[accounts.example]
+# pop3s:// is TLS from the start (port 995), pop3:// is STLS (port 110), both verified;
+# pop3+plain:// sends mail and password unprotected.
+server = "pop3s://me@pop.example.com"
+# One of these; with none of them the keyring or the terminal is asked.
+# password_command = "pass show mail/example"
+# password_file = "/run/secrets/example"
+# password_env = "EXAMPLE_PASSWORD"
+# ca_file = "server-ca.pem"
+# mechanism = "auto"        # or "plain", "user"
+# pipelining = "auto"       # or "always", "never"
+# timeout = 60              # seconds
+# max_message = "1GiB"      # a larger message is reported and left on the server
+# reconnects = 5
+# tries = 5                 # runs in which a message may fail before it waits for you
+"""
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(CONFIG_NAME),
+) -> None:
+    """Write a commented archiver.toml to begin with."""
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(TEMPLATE)
+    except FileExistsError:
+        raise UsageError(f"{file} exists already", hint="name another file") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+    say(f"wrote {file}: name your server and store in it, then: archiver run")

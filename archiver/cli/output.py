@@ -1,0 +1,36 @@
+"""Output: machines read stdout, people read stderr."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from archiver.errors import ArchiverError
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """One object on one line of stdout."""
+    sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def say(line: str = "") -> None:
+    """A line for a person, on stderr."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def complain(error: ArchiverError) -> None:
+    """What went wrong, and what to do about it."""
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"  {error.hint}")
+
+
+def octets(number: int) -> str:
+    """A number of octets as people read it."""
+    size = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError

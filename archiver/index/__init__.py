@@ -1,0 +1,5 @@
+from archiver.index.database import Index
+from archiver.index.entry import INDEX_VERSION, Entry, Location, prepare
+from archiver.index.reader import Hit
+
+__all__ = ["INDEX_VERSION", "Entry", "Hit", "Index", "Location", "prepare"]

@@ -1,0 +1,158 @@
+"""The index as a file: opening it, and one method for each thing that others ask of it.
+
+It is disposable, so it is written with ``synchronous=NORMAL``: a power cut may lose the last
+batches, which are due again, but in WAL mode does not damage the file.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from archiver.errors import AlreadyRunning, LocalDiskError, UsageError
+from archiver.index.entry import INDEX_VERSION, Entry, Location
+from archiver.index.reader import Hit, find
+from archiver.index.terms import terms
+from archiver.index.writer import Writer
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+_BUSY_SECONDS: Final = 30.0
+_CACHE_KIBIOCTETS: Final = 16 * 1024
+_MAKE_AGAIN: Final = "remove index.db; archiver index makes it again"
+_CANNOT_OPEN: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+
+
+class Index:
+    """What messages say, in one SQLite file that can be made again from the raw messages.
+
+    It belongs to the thread that opened it. Any method raises UsageError when the file turns out
+    to be damaged, LocalDiskError when it cannot be written, and AlreadyRunning when another
+    process has been writing to it for 30 seconds.
+    """
+
+    def __init__(self, database: "Database") -> None:
+        """Over a database that has its tables: ``open`` makes one."""
+        self._database = database
+        self._connection = database.conn
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Opens the index at ``path``, and makes it first unless it is only to be read.
+
+        Raises:
+            UsageError: there is none to read, the file is no index, or a newer version wrote it.
+        """
+        if read_only and not path.exists():
+            raise UsageError("nothing is indexed yet", hint="archiver index makes the index")
+        with _explained():
+            return cls(_open(path, read_only=read_only))
+
+    def add(self, entries: Iterable[tuple[Entry, Location]]) -> None:
+        """Inserts a batch, all of it or nothing; what is known only gains the location."""
+        with _explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection:
+                Writer(self._connection).add(entries)
+
+    def indexed(self, digests: Sequence[str]) -> set[str]:
+        """Those of ``digests`` (hex) that are in the index at INDEX_VERSION."""
+        with _explained():
+            return {digest for digest in digests if self._is_indexed(digest)}
+
+    def _is_indexed(self, digest: str) -> bool:
+        row = self._connection.execute(
+            "SELECT 1 FROM messages WHERE digest = ? AND version = ?",
+            (bytes.fromhex(digest), INDEX_VERSION),
+        )
+        return row.fetchone() is not None
+
+    def count(self) -> int:
+        """How many distinct messages the index holds."""
+        with _explained():
+            (count,) = self._connection.execute("SELECT count(*) FROM messages").fetchone()
+            return int(count)
+
+    def search(self, words: str, *, limit: int = 50, offset: int = 0) -> list[Hit]:
+        """The messages in which all ``words`` occur, the newest first, those without date last.
+
+        Args:
+            words: as a person types them; any text is allowed. Words count anywhere in subject,
+                addresses, body and file names of attachments, without regard to case and accents;
+                in addresses and file names, parts of words from three characters on, too. A phrase
+                may stand in double quotes. Without a letter or digit, nothing is found.
+            limit: at most so many.
+            offset: how many of the newest to pass over.
+        """
+        with _explained():
+            return find(self._connection, terms(words), limit, offset)
+
+    def close(self) -> None:
+        """Closes the file; the index cannot be used any more."""
+        self._connection.close()
+
+
+def _open(path: Path, *, read_only: bool) -> "Database":
+    # This import takes an eighth of a second, which workers and idle runs do not need to spend.
+    from sqlite_utils import Database
+
+    from archiver.index.schema import MIGRATIONS, is_newer
+
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", timeout=_BUSY_SECONDS, uri=True
+    )
+    try:
+        database = Database(connection, execute_plugins=False)
+        if is_newer(database):
+            raise UsageError(
+                "the index was written by a newer version of archiver",
+                hint=f"use that version, or {_MAKE_AGAIN}",
+            )
+        _set_up(connection, read_only=read_only)
+        if not MIGRATIONS.pending(database):
+            return database
+        if read_only:
+            raise UsageError("the index is not complete", hint="archiver index completes it")
+        # Two first runs may come here at once; the second one then finds nothing left to do.
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            MIGRATIONS.apply(database)
+    except BaseException:
+        connection.close()
+        raise
+    return database
+
+
+def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIOCTETS}")
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Says what SQLite reports in the words of a person who has to act on it."""
+    try:
+        yield
+    except zlib.error as error:
+        raise UsageError("the index is damaged", hint=_MAKE_AGAIN) from error
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            raise AlreadyRunning(
+                "the index is in use by another process", hint="wait until it has finished"
+            ) from error
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise UsageError("the index is damaged or no index", hint=_MAKE_AGAIN) from error
+        if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, *_CANNOT_OPEN}:
+            raise LocalDiskError(
+                f"the index cannot be used: {error}",
+                hint="look at the free space and the permissions of the state directory",
+            ) from error
+        raise

@@ -1,0 +1,151 @@
+"""Finds messages: the rows that hold every term, the newest first, and what is shown of each.
+
+Terms that occur in no address and no file name are left to the full-text table in one question,
+which is quickest. A term that does is the union of the messages with the word and those with the
+substring. Both are intersected inside SQLite, so that memory does not grow with the mailbox here.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archiver.index.places import locations
+from archiver.index.snippet import snippet
+from archiver.index.terms import quoted
+from archiver.index.texts import read_text
+from archiver.model import Address, Part
+
+# The full-text table takes any number of terms; a compound SELECT takes 500 (SQLITE_MAX_COMPOUND).
+_SUBSTRING_TERMS: Final = 64
+_TRIGRAM: Final = 3
+# Looking further than this for a snippet takes longer than it is worth.
+_SNIPPET_OCTETS: Final = 1 << 20
+
+_IN_WORDS: Final = "SELECT rowid AS id FROM words WHERE words MATCH ?"
+_IN_WORDS_OR_SUBSTRING: Final = """
+    SELECT id FROM (
+        SELECT rowid AS id FROM words WHERE words MATCH ?
+        UNION
+        SELECT message FROM message_addresses WHERE address IN (
+            SELECT rowid FROM address_grams WHERE address_grams MATCH ?
+        )
+        UNION
+        SELECT message FROM parts WHERE name IN (
+            SELECT rowid FROM name_grams WHERE name_grams MATCH ?
+        )
+    )
+"""
+_HAS_SUBSTRING: Final = """
+    SELECT EXISTS (SELECT 1 FROM address_grams WHERE address_grams MATCH ?)
+        OR EXISTS (SELECT 1 FROM name_grams WHERE name_grams MATCH ?)
+"""
+# An entry that was replaced has words but no row any more: the join leaves it out.
+_NEWEST: Final = """
+    ) AS found JOIN messages ON messages.id = found.id
+    ORDER BY date IS NULL, date DESC, messages.id DESC LIMIT ? OFFSET ?
+"""
+_FOUND: Final = "SELECT messages.id, digest, message_id, date, subject, size FROM ("
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that was found, and one place where its raw octets lie.
+
+    ``accounts`` are all that hold it, in alphabetical order; ``key``, ``offset`` and ``length``
+    are where the first of them has it. ``attachments`` carry no disposition and no Content-ID.
+    """
+
+    digest: str
+    message_id: str | None
+    accounts: tuple[str, ...]
+    date: int | None
+    author: Address | None
+    to: tuple[Address, ...]
+    subject: str
+    size: int
+    attachments: tuple[Part, ...]
+    snippet: str
+    key: str
+    offset: int
+    length: int
+
+
+def find(
+    connection: sqlite3.Connection, terms: Sequence[str], limit: int, offset: int
+) -> list[Hit]:
+    """The messages that hold all ``terms``: ``limit`` of them after the first ``offset``."""
+    if not terms:
+        return []
+    question, values = _question(connection, terms)
+    rows = connection.execute(_FOUND + question + _NEWEST, (*values, limit, offset)).fetchall()
+    return [_hit(connection, row, terms) for row in rows]
+
+
+def _question(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, list[str]]:
+    inside = [term for term in terms[:_SUBSTRING_TERMS] if _has_substring(connection, term)]
+    words = [term for term in terms if term not in set(inside)]
+    selects, values = [], []
+    if words:
+        selects.append(_IN_WORDS)
+        values.append(" ".join(map(quoted, words)))
+    for term in inside:
+        selects.append(_IN_WORDS_OR_SUBSTRING)
+        values += [quoted(term)] * 3
+    return " INTERSECT ".join(selects), values
+
+
+def _has_substring(connection: sqlite3.Connection, term: str) -> bool:
+    if len(term) < _TRIGRAM:
+        return False
+    (found,) = connection.execute(_HAS_SUBSTRING, [quoted(term)] * 2).fetchone()
+    return bool(found)
+
+
+def _hit(
+    connection: sqlite3.Connection,
+    row: tuple[int, bytes, str | None, int | None, str, int],
+    terms: Sequence[str],
+) -> Hit:
+    message, digest, message_id, date, subject, size = row
+    places = locations(connection, message, digest.hex())
+    authors, to = _people(connection, message, "from"), _people(connection, message, "to")
+    return Hit(
+        digest=digest.hex(),
+        message_id=message_id,
+        accounts=tuple(place.account for place in places),
+        date=date,
+        author=authors[0] if authors else None,
+        to=to,
+        subject=subject,
+        size=size,
+        attachments=_attachments(connection, message),
+        snippet=snippet(read_text(connection, message, _SNIPPET_OCTETS), terms),
+        key=places[0].key,
+        offset=places[0].offset,
+        length=places[0].length,
+    )
+
+
+def _people(connection: sqlite3.Connection, message: int, role: str) -> tuple[Address, ...]:
+    rows = connection.execute(
+        """
+        SELECT name, addresses.address FROM message_addresses
+        JOIN addresses ON addresses.id = message_addresses.address
+        WHERE message = ? AND role = ? ORDER BY position
+        """,
+        (message, role),
+    )
+    return tuple(Address(name, address) for name, address in rows)
+
+
+def _attachments(connection: sqlite3.Connection, message: int) -> tuple[Part, ...]:
+    rows = connection.execute(
+        """
+        SELECT names.name, type, size, digest FROM parts
+        LEFT JOIN names ON names.id = parts.name
+        WHERE message = ? ORDER BY position
+        """,
+        (message,),
+    )
+    return tuple(Part(digest.hex(), size, type_, name) for name, type_, size, digest in rows)

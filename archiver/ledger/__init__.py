@@ -1,0 +1,11 @@
+"""The ledger: what happened to each listed message, and where each copy lies.
+
+``database`` opens it and owns transactions; every other module is one concern of it, as functions
+over an open ``Ledger``: ``listing`` (what a session lists against what is known), ``landing``
+(batches that became durable), ``copies`` (what is in the store), ``manifests`` (the chain that
+makes messages ARCHIVED), ``accounts`` and ``status``.
+"""
+
+from archiver.ledger.database import Ledger
+
+__all__ = ["Ledger"]

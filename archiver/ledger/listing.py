@@ -1,0 +1,438 @@
+"""Known or new: a session's listing held against what the ledger remembers.
+
+A listed message is *known* without a further word when its UIDL is unique in this listing, its
+listed size is unchanged and the account's UIDLs are trusted. Otherwise its header digest decides
+(``check``), or its octets (``fetch``). UIDLs collide and are reused on real servers, so a UIDL that
+was gone before, or that appears twice, proves nothing.
+
+Listings stream into temporary tables of this connection, so that nothing grows with the mailbox:
+``offered`` is the session's listing, ``seen`` every message that this run has met in any session,
+by UIDL and occurrence, with what became of it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from archiver.ledger.accounts import LedgerAccount, distrust
+from archiver.ledger.database import Ledger
+from archiver.ledger.stages import FETCHED, sources, sql_list
+from archiver.model import Fingerprint, Listed, Stage
+
+_CHUNK = 5_000
+_FETCHED = sql_list(FETCHED)
+_MAY_VANISH = sql_list(sources(Stage.VANISHED))
+
+_SCRATCH = (
+    "DROP TABLE IF EXISTS temp.offered",
+    "DROP TABLE IF EXISTS temp.seen",
+    """
+    CREATE TEMP TABLE offered (
+        number INTEGER PRIMARY KEY,
+        uidl TEXT,
+        size INTEGER,
+        named_by INTEGER NOT NULL,
+        nth INTEGER NOT NULL DEFAULT 1,
+        message INTEGER,
+        verdict TEXT,
+        header_digest BLOB
+    )
+    """,
+    """
+    CREATE TEMP TABLE seen (
+        uidl TEXT NOT NULL,
+        nth INTEGER NOT NULL,
+        message INTEGER,
+        outcome TEXT,
+        PRIMARY KEY (uidl, nth)
+    ) WITHOUT ROWID
+    """,
+)
+_BY_UIDL, _BY_LIST = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of the messages that a run met ended in which way."""
+
+    listed: int
+    known: int
+    linked: int
+    fetched: int
+    failed: int
+    vanished: int
+    remaining: int
+
+
+class Listing:
+    """One account's run over the ledger: what its sessions list and what becomes of it.
+
+    Args:
+        ledger: a connection that stays open as long as this object is used.
+        account: the account as the ledger knew it when the run began.
+        tries: how often a message may fail before it waits for a person.
+    """
+
+    def __init__(self, ledger: Ledger, account: LedgerAccount, *, tries: int) -> None:
+        self.ledger = ledger
+        self.account = account
+        self.distrusted = account.distrusted
+        self._tries = tries
+        self._unnumbered = False
+        self._has_uidl = True
+        self._first_new = int(ledger.value("SELECT coalesce(max(id), 0) + 1 FROM messages"))
+        for statement in _SCRATCH:
+            ledger.scratch(statement)
+
+    def begin(self) -> None:
+        """Forgets the last session's numbers, which died with it."""
+        self.ledger.scratch("DELETE FROM temp.offered")
+        self._unnumbered = False
+
+    def add_uidls(self, uidls: Iterable[tuple[int | None, str]]) -> None:
+        """Takes what UIDL answered, as it streams in; None where a line had no number."""
+        for chunk in _chunks(self._numbered(uidls)):
+            self.ledger.scratch(
+                "INSERT INTO temp.offered (number, uidl, named_by) VALUES (?, ?, 1)"
+                " ON CONFLICT (number) DO UPDATE SET uidl = NULL",
+                chunk,
+            )
+
+    def _numbered(
+        self, uidls: Iterable[tuple[int | None, str]]
+    ) -> Iterator[tuple[int, str | None]]:
+        for position, (number, uidl) in enumerate(uidls, start=1):
+            if number is None:
+                self._unnumbered = True
+            yield number or position, uidl or None
+
+    def add_sizes(self, sizes: Iterable[tuple[int, int | None]]) -> None:
+        """Takes what LIST answered, as it streams in."""
+        for chunk in _chunks(sizes):
+            self.ledger.scratch(
+                "INSERT INTO temp.offered (number, size, named_by) VALUES (?, ?, 2)"
+                " ON CONFLICT (number) DO UPDATE SET size = excluded.size, named_by = named_by | 2",
+                chunk,
+            )
+
+    def complete(self, count: int, *, has_uidl: bool) -> None:
+        """Judges the listing as a whole, once both answers are in.
+
+        Args:
+            count: how many messages STAT named.
+            has_uidl: whether the server answered UIDL.
+        """
+        ledger = self.ledger
+        listed = ledger.value("SELECT count(*) FROM temp.offered WHERE named_by & 1")
+        if self._unnumbered and listed != count:
+            ledger.scratch("UPDATE temp.offered SET uidl = NULL")
+            has_uidl = False
+        self._has_uidl = has_uidl
+        if not has_uidl:
+            self._distrust("the server gives no usable UIDLs")
+        elif reason := self._trouble():
+            self._distrust(reason)
+        if self.distrusted is not None:
+            ledger.scratch(
+                "UPDATE temp.offered SET nth = r.nth FROM (SELECT number, row_number() OVER"
+                " (PARTITION BY coalesce(uidl, '') ORDER BY number) AS nth FROM temp.offered) AS r"
+                " WHERE r.number = offered.number"
+            )
+
+    def _trouble(self) -> str | None:
+        ask = self.ledger.value
+        if ask("SELECT EXISTS (SELECT 1 FROM temp.offered WHERE named_by <> 3)"):
+            return "UIDL and LIST name different messages"
+        if ask("SELECT count(uidl) <> count(DISTINCT uidl) FROM temp.offered"):
+            return "two messages shared one UIDL"
+        if ask("SELECT count(*) > 1 AND count(*) = sum(uidl = number) FROM temp.offered"):
+            return "the server gives message numbers as UIDLs"
+        return None
+
+    def _distrust(self, reason: str) -> None:
+        if self.distrusted is None:
+            self.distrusted = reason
+            distrust(self.ledger, self.account, reason)
+
+    def classify(self, *, top: bool) -> None:
+        """Gives every offered message its first verdict: known, check, fetch or failed.
+
+        Args:
+            top: whether the server answers TOP; without it ``check`` becomes ``fetch``.
+        """
+        if self.distrusted is None:
+            self._match_uidls()
+        doubt = "check" if top and self._has_unaccounted() else "fetch"
+        scratch = self.ledger.scratch
+        if self._has_uidl:
+            scratch("UPDATE temp.offered SET verdict = 'fetch' WHERE named_by <> 3")
+        scratch("UPDATE temp.offered SET verdict = ? WHERE verdict IS NULL", [(doubt,)])
+        if not top:
+            scratch("UPDATE temp.offered SET verdict = 'fetch' WHERE verdict = 'check'")
+
+    def _match_uidls(self) -> None:
+        account = self.account.row
+        self.ledger.scratch(
+            "UPDATE temp.offered SET message = (SELECT max(m.id) FROM main.messages m"
+            " WHERE m.account_id = ? AND m.uidl = offered.uidl)",
+            [(account,)],
+        )
+        self.ledger.scratch(
+            f"""
+            UPDATE temp.offered SET verdict = CASE
+                WHEN m.digest IS NULL AND m.tries >= ? THEN 'failed'
+                WHEN m.digest IS NULL THEN 'fetch'
+                WHEN m.stage IN ({_FETCHED}) AND m.listed_size IS offered.size THEN 'known'
+                ELSE 'check' END
+            FROM main.messages m WHERE m.id = offered.message AND offered.named_by = 3
+            """,
+            [(self._tries,)],
+        )
+
+    def _has_unaccounted(self) -> bool:
+        """Whether a known message is not matched: only then can an unmatched one be an old one."""
+        return bool(
+            self.ledger.value(
+                "SELECT EXISTS (SELECT 1 FROM temp.offered WHERE verdict IS NULL) AND EXISTS"
+                " (SELECT 1 FROM main.messages WHERE account_id = ?"
+                f" AND stage IN ({_FETCHED})"
+                " AND id NOT IN (SELECT message FROM temp.offered WHERE message IS NOT NULL))",
+                (self.account.row,),
+            )
+        )
+
+    def to_check(self) -> Iterator[Listed]:
+        """The messages whose header digest is wanted, in the order of their numbers."""
+        return self._with_verdict("check")
+
+    def to_fetch(self) -> Iterator[Listed]:
+        """The messages whose octets are wanted, in the order of their numbers."""
+        return self._with_verdict("fetch")
+
+    def _with_verdict(self, verdict: str) -> Iterator[Listed]:
+        number = 0
+        while page := list(
+            self.ledger.rows(
+                "SELECT number, uidl, size FROM temp.offered WHERE number > ? AND verdict = ?"
+                " ORDER BY number LIMIT 500",
+                (number, verdict),
+            )
+        ):
+            yield from (Listed(*row) for row in page)
+            number = page[-1][0]
+
+    def identify(self, checked: Sequence[tuple[Listed, Fingerprint]], now: float) -> None:
+        """Decides messages by their header digests.
+
+        One that names exactly one known message is that message; two of this listing that share a
+        header are both fetched, because equal headers are no proof against each other.
+        """
+        with self.ledger.write():
+            for listed, fingerprint in checked:
+                self._identify(listed, fingerprint, int(now))
+
+    def _identify(self, listed: Listed, fingerprint: Fingerprint, now: int) -> None:
+        db = self.ledger.database.conn
+        header = bytes.fromhex(fingerprint.header_digest)
+        db.execute(
+            "UPDATE temp.offered SET header_digest = ?, verdict = 'fetch' WHERE number = ?",
+            (header, listed.number),
+        )
+        known = db.execute(
+            "SELECT DISTINCT digest FROM main.messages WHERE account_id = ? AND header_digest = ?"
+            " AND digest IS NOT NULL LIMIT 2",
+            (self.account.row, header),
+        ).fetchall()
+        if fingerprint.identifiable and len(known) == 1:
+            db.execute(
+                "UPDATE temp.offered SET verdict = 'same' WHERE number = ?", (listed.number,)
+            )
+
+    def settle(self, now: float) -> None:
+        """Writes down what the listing says, once every header digest asked for is in.
+
+        New messages become LISTED, known ones that are no longer listed VANISHED.
+        """
+        with self.ledger.write() as db:
+            db.execute("UPDATE temp.offered SET verdict = 'fetch' WHERE verdict = 'check'")
+            db.execute(
+                "UPDATE temp.offered SET verdict = 'fetch' WHERE verdict = 'same' AND header_digest"
+                " IN (SELECT header_digest FROM temp.offered WHERE header_digest IS NOT NULL"
+                " GROUP BY header_digest HAVING count(*) > 1)"
+            )
+            for row in db.execute(
+                "SELECT number, uidl, size, header_digest FROM temp.offered WHERE verdict = 'same'"
+            ).fetchall():
+                self._recognise(db, row, int(now))
+            self._register(db, int(now))
+            self._vanish(db)
+
+    def _recognise(self, db: Any, row: tuple[int, str | None, int | None, bytes], now: int) -> None:
+        number, uidl, size, header = row
+        account = self.account.row
+        old = db.execute(
+            "SELECT id, digest FROM main.messages WHERE account_id = ? AND header_digest = ?"
+            " AND digest IS NOT NULL ORDER BY uidl IS ? DESC, id DESC LIMIT 1",
+            (account, header, uidl),
+        ).fetchone()
+        message, verdict = join_or_link(
+            db, account, Listed(number, uidl, size), digest=old[1], header=header, now=now
+        )
+        db.execute(
+            "UPDATE temp.offered SET message = ?, verdict = ? WHERE number = ?",
+            (message, verdict, number),
+        )
+
+    def _register(self, db: Any, now: int) -> None:
+        account = self.account.row
+        if self.distrusted is None:
+            db.execute(
+                "INSERT INTO main.messages (account_id, uidl, listed_size, stage, listed_at)"
+                " SELECT ?, uidl, size, 'listed', ? FROM temp.offered"
+                " WHERE verdict = 'fetch' AND message IS NULL ORDER BY number",
+                (account, now),
+            )
+            db.execute(
+                "UPDATE temp.offered SET message = (SELECT max(m.id) FROM main.messages m"
+                " WHERE m.account_id = ? AND m.uidl = offered.uidl)"
+                " WHERE verdict = 'fetch' AND message IS NULL",
+                (account,),
+            )
+            db.execute(
+                "UPDATE main.messages SET stage = 'listed', listed_size = o.size"
+                " FROM temp.offered o WHERE o.message = messages.id AND o.verdict = 'fetch'"
+                " AND messages.digest IS NULL AND messages.stage IN ('listed', 'vanished', 'gone')"
+            )
+        db.execute(
+            "INSERT INTO temp.seen (uidl, nth, message, outcome)"
+            " SELECT coalesce(uidl, ''), nth, message,"
+            " CASE WHEN verdict IN ('known', 'linked', 'failed') THEN verdict END"
+            " FROM temp.offered WHERE true"
+            " ON CONFLICT (uidl, nth) DO UPDATE SET outcome = coalesce(outcome, excluded.outcome),"
+            " message = coalesce(excluded.message, message)"
+        )
+
+    def _vanish(self, db: Any) -> None:
+        # A UIDL that is still listed has not vanished, whichever version of it is the newest.
+        db.execute(
+            "UPDATE main.messages SET stage = 'vanished' WHERE account_id = ?"
+            f" AND stage IN ({_MAY_VANISH})"
+            " AND id NOT IN (SELECT message FROM temp.offered WHERE message IS NOT NULL)"
+            " AND (uidl IS NULL OR uidl NOT IN"
+            " (SELECT uidl FROM temp.offered WHERE uidl IS NOT NULL))"
+            " AND NOT (uidl IS NULL AND EXISTS"
+            " (SELECT 1 FROM temp.offered WHERE verdict = 'fetch'))",
+            (self.account.row,),
+        )
+
+    def close(self, listed: Listed, outcome: str, message: int | None) -> None:
+        """Notes what became of a message; inside a transaction of the caller's."""
+        db = self.ledger.database.conn
+        db.execute(
+            "UPDATE temp.seen SET outcome = ?, message = coalesce(?, message) WHERE (uidl, nth) ="
+            " (SELECT coalesce(uidl, ''), nth FROM temp.offered WHERE number = ?)",
+            (outcome, message, listed.number),
+        )
+        db.execute("UPDATE temp.offered SET verdict = ? WHERE number = ?", (outcome, listed.number))
+
+    def is_new(self, message: int) -> bool:
+        """Whether a ledger row was made in this run."""
+        return message >= self._first_new
+
+    def message_of(self, listed: Listed) -> int | None:
+        """The ledger row of an offered message, or None where it has none yet."""
+        found = self.ledger.value(
+            "SELECT message FROM temp.offered WHERE number = ?", (listed.number,)
+        )
+        return None if found is None else int(found)
+
+    def counts(self) -> Counts:
+        """How many messages ended in which way so far; what has no end yet remains."""
+        rows = self.ledger.rows(
+            "SELECT coalesce(outcome, 'open') AS ending, count(*) FROM temp.seen GROUP BY ending"
+        )
+        by_ending = dict(rows)
+        vanished = self._no_longer_offered()
+        return Counts(
+            listed=sum(by_ending.values()),
+            known=by_ending.get("known", 0),
+            linked=by_ending.get("linked", 0),
+            fetched=by_ending.get("fetched", 0),
+            failed=by_ending.get("failed", 0),
+            vanished=by_ending.get("vanished", 0) + vanished,
+            remaining=by_ending.get("open", 0) - vanished,
+        )
+
+    def stuck(self) -> set[int]:
+        """The rows of messages met in this run whose upload failed before; there are few."""
+        rows = self.ledger.rows(
+            "SELECT id FROM main.messages WHERE account_id = ? AND problem = 'failed'"
+            " AND digest NOTNULL AND id IN (SELECT message FROM temp.seen)",
+            (self.account.row,),
+        )
+        return {row[0] for row in rows}
+
+    def _no_longer_offered(self) -> int:
+        return int(
+            self.ledger.value(
+                "SELECT count(*) FROM temp.seen s WHERE s.outcome IS NULL AND NOT EXISTS"
+                " (SELECT 1 FROM temp.offered o WHERE coalesce(o.uidl, '') = s.uidl"
+                " AND o.nth = s.nth)"
+            )
+        )
+
+
+def join_or_link(
+    db: Any, account: int, listed: Listed, *, digest: bytes, header: bytes, now: int
+) -> tuple[int, str]:
+    """Attaches a listed message to octets that the account already has.
+
+    Under the same UIDL it is the message we know (``known``); under another, a LINKED row says so
+    (``linked``). Runs inside the caller's transaction and returns the row and which it was.
+    """
+    same = db.execute(
+        "SELECT id, stage FROM main.messages WHERE account_id = ? AND uidl IS ? AND digest = ?",
+        (account, listed.uidl, digest),
+    ).fetchone()
+    if same is not None:
+        back = "archived" if _has_manifest(db, account, digest) else "spooled"
+        db.execute(
+            "UPDATE main.messages SET listed_size = ?, stage = CASE"
+            " WHEN stage NOT IN ('vanished', 'gone') THEN stage"
+            " WHEN batch_id IS NULL OR offset IS NULL THEN 'linked' ELSE ? END WHERE id = ?",
+            (listed.size, back, same[0]),
+        )
+        return int(same[0]), "known"
+    pending = db.execute(
+        "SELECT id FROM main.messages WHERE account_id = ? AND uidl IS ? AND digest IS NULL",
+        (account, listed.uidl),
+    ).fetchone()
+    if pending is not None:
+        db.execute(
+            "UPDATE main.messages SET stage = 'linked', digest = ?, header_digest = ?,"
+            " problem = 'none', reason = NULL, listed_size = ? WHERE id = ?",
+            (digest, header, listed.size, pending[0]),
+        )
+        return int(pending[0]), "linked"
+    made = db.execute(
+        "INSERT INTO main.messages (account_id, uidl, listed_size, stage, listed_at, digest,"
+        " header_digest) VALUES (?, ?, ?, 'linked', ?, ?, ?)",
+        (account, listed.uidl, listed.size, now, digest, header),
+    )
+    return int(made.lastrowid), "linked"
+
+
+def _has_manifest(db: Any, account: int, digest: bytes) -> bool:
+    found = db.execute(
+        "SELECT 1 FROM main.messages m JOIN main.batches b ON b.id = m.batch_id"
+        " WHERE m.account_id = ? AND m.digest = ? AND b.archived_at IS NOT NULL",
+        (account, digest),
+    ).fetchone()
+    return found is not None
+
+
+def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    stream = iter(rows)
+    while chunk := list(islice(stream, _CHUNK)):
+        yield chunk

@@ -1,0 +1,215 @@
+"""Manifests: the chain that makes messages ARCHIVED.
+
+A manifest is drafted once, its exact octets and its place in the chain committed before the PUT,
+so that a retry sends the same octets; messages become ARCHIVED in the transaction that records
+its proof. An account has at most one unproven manifest, which every later one must wait for.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from archiver.format import ManifestHead, locator_json, manifest_key, manifest_octets
+from archiver.ledger import copies
+from archiver.ledger.accounts import LedgerAccount, renew_writer, writer
+from archiver.ledger.database import Ledger
+from archiver.model import Batch, Copy, Kind, SpooledMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest on its way into the store; ``digest`` is that of its stored octets."""
+
+    row: int
+    key: str
+    octets: bytes
+    digest: str
+
+
+def unproven(ledger: Ledger, account: LedgerAccount) -> Manifest | None:
+    """The manifest that a crash or a refusing store left without proof, or None."""
+    row = ledger.row(
+        "SELECT id, writer, sequence, octets, digest FROM manifests"
+        " WHERE account_id = ? AND proven_at IS NULL ORDER BY id LIMIT 1",
+        (account.row,),
+    )
+    if row is None:
+        return None
+    key = manifest_key(account.name, row[1], row[2])
+    return Manifest(row[0], key, row[3], row[4].hex())
+
+
+def draft(ledger: Ledger, account: LedgerAccount, batch: Batch, now: float) -> Manifest:
+    """The next manifest of the chain, naming what the batch brought; ``is_proven`` comes first."""
+    records = _records(ledger, account, batch, now)
+    own = writer(ledger)
+    last = ledger.row(
+        "SELECT sequence, digest FROM manifests WHERE account_id = ? AND store_id = ?"
+        " AND writer = ? ORDER BY sequence DESC LIMIT 1",
+        (account.row, account.store, own),
+    )
+    sequence, previous = (1, None) if last is None else (last[0] + 1, last[1].hex())
+    octets = manifest_octets(ManifestHead(account.name, own, sequence, previous), records)
+    digest = hashlib.sha256(octets)
+    with ledger.write() as db:
+        made = db.execute(
+            "INSERT INTO manifests (account_id, store_id, writer, sequence, batch_id, digest,"
+            " octets, drafted_at) SELECT ?, ?, ?, ?, id, ?, ?, ? FROM batches WHERE name = ?",
+            (
+                account.row,
+                account.store,
+                own,
+                sequence,
+                digest.digest(),
+                octets,
+                int(now),
+                batch.id,
+            ),
+        )
+    key = manifest_key(account.name, own, sequence)
+    return Manifest(int(made.lastrowid or 0), key, octets, digest.hexdigest())
+
+
+def is_proven(ledger: Ledger, account: LedgerAccount, batch: Batch) -> bool:
+    """Whether everything that a manifest of this batch must name has a proof."""
+    return all(
+        copy is not None and copy.proof is not None
+        for message in batch.messages
+        for copy in _message_copies(ledger, account, message)
+    )
+
+
+def parts_named(ledger: Ledger, account: LedgerAccount, batch: Batch) -> list[str]:
+    """The digests of all parts that a manifest of this batch must name."""
+    return [
+        part
+        for message in batch.messages
+        for part in copies.parts_of(ledger, account, message.digest)
+    ]
+
+
+def segment_of(ledger: Ledger, manifest: Manifest) -> str:
+    """The segment of the batch that a manifest names; empty where it has none."""
+    return str(
+        ledger.value(
+            "SELECT b.segment FROM batches b JOIN manifests m ON m.batch_id = b.id WHERE m.id = ?",
+            (manifest.row,),
+        )
+    )
+
+
+def _message_copies(
+    ledger: Ledger, account: LedgerAccount, message: SpooledMessage
+) -> list[Copy | None]:
+    parts = copies.parts_of(ledger, account, message.digest)
+    return [
+        copies.find(ledger, account, Kind.RAW, message.digest),
+        *(copies.find(ledger, account, Kind.PART, part) for part in parts),
+    ]
+
+
+def _records(
+    ledger: Ledger, account: LedgerAccount, batch: Batch, now: float
+) -> list[dict[str, Any]]:
+    archived = [_archived(ledger, account, message, now) for message in batch.messages]
+    linked = [
+        {
+            "kind": "linked",
+            "uidl": message.uidl,
+            "listed_size": message.listed_size,
+            "digest": message.digest,
+        }
+        for message in batch.linked
+    ]
+    return [*archived, *linked]
+
+
+def _archived(
+    ledger: Ledger, account: LedgerAccount, message: SpooledMessage, now: float
+) -> dict[str, Any]:
+    raw, *parts = (
+        copy
+        for copy in _message_copies(ledger, account, message)
+        if copy is not None and copy.proof is not None
+    )
+    return {
+        "kind": "archived",
+        "digest": message.digest,
+        "header_digest": message.header_digest,
+        "size": message.length,
+        "uidl": message.uidl,
+        "listed_size": message.listed_size,
+        "source": {
+            "protocol": "pop3",
+            "host": account.host,
+            "utf8": bool(account.utf8),
+            "anomalies": list(message.anomalies),
+        },
+        "raw": locator_json(raw.locator),
+        "proof": raw.proof,
+        "parts": [
+            {
+                "digest": part.digest,
+                "size": part.locator.length,
+                "locator": locator_json(part.locator),
+            }
+            for part in parts
+        ],
+        "fetched_at": _rfc3339(message.fetched_at),
+        "archived_at": _rfc3339(now),
+    }
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seal(ledger: Ledger, manifest: Manifest, now: float) -> None:
+    """Records that a manifest is proven in the store, and with it that its batch is ARCHIVED."""
+    with ledger.write() as db:
+        db.execute(
+            "UPDATE manifests SET proven_at = ?, octets = NULL WHERE id = ?",
+            (int(now), manifest.row),
+        )
+        batch = db.execute(
+            "SELECT batch_id FROM manifests WHERE id = ?", (manifest.row,)
+        ).fetchone()[0]
+        _close_batch(db, batch, int(now))
+
+
+def close_empty(ledger: Ledger, batch: str, now: float) -> None:
+    """Closes a batch whose messages were all set aside: there is nothing for a manifest to name."""
+    with ledger.write() as db:
+        row = db.execute("SELECT id FROM batches WHERE name = ?", (batch,)).fetchone()[0]
+        _close_batch(db, row, int(now))
+
+
+def _close_batch(db: Any, batch: int, now: int) -> None:
+    db.execute(
+        "UPDATE messages SET stage = 'archived', problem = 'none', reason = NULL, tries = 0"
+        " WHERE batch_id = ? AND stage = 'spooled'",
+        (batch,),
+    )
+    db.execute("UPDATE batches SET archived_at = ? WHERE id = ?", (now, batch))
+
+
+def move_chain(ledger: Ledger, manifest: Manifest) -> None:
+    """Drops a draft whose place in the chain holds foreign octets, and renews the writer id.
+
+    Another machine, or a state directory restored from a copy, wrote there. The batch is drafted
+    again at the head of a new chain.
+    """
+    with ledger.write() as db:
+        db.execute("DELETE FROM manifests WHERE id = ?", (manifest.row,))
+    renew_writer(ledger)
+
+
+def head(ledger: Ledger, account: LedgerAccount) -> str | None:
+    """The digest of the newest proven manifest, or None before the first."""
+    found = ledger.value(
+        "SELECT digest FROM manifests WHERE account_id = ? AND proven_at IS NOT NULL"
+        " ORDER BY id DESC LIMIT 1",
+        (account.row,),
+    )
+    return None if found is None else found.hex()

@@ -1,0 +1,138 @@
+"""Where an account's messages stand, counted."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archiver.ledger.database import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run of an account; ``ended_at`` is None where it was cut or goes on."""
+
+    verb: str
+    started_at: int
+    ended_at: int | None
+    exit_code: int | None
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """One account; sizes are octets, times seconds since the epoch.
+
+    ``stages`` has a count for each stage in which there are messages. ``oldest_unverified`` is
+    when the oldest message that is not ARCHIVED was fetched.
+    """
+
+    account: str
+    store: str
+    stages: Mapping[str, int]
+    failed: int
+    held: int
+    octets_archived: int
+    octets_spooled: int
+    oldest_unverified: int | None
+    distrusted: str | None
+    last_run: LastRun | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """A message with a problem, and why it has it."""
+
+    account: str
+    uidl: str | None
+    problem: str
+    reason: str
+    tries: int
+    digest: str | None
+
+
+def status(ledger: Ledger) -> list[AccountStatus]:
+    """Every account of the ledger, by name."""
+    rows = ledger.rows(
+        "SELECT a.id, a.name, s.url, a.distrusted FROM accounts a"
+        " JOIN stores s ON s.id = a.store_id ORDER BY a.name"
+    )
+    return [_account(ledger, *row) for row in list(rows)]
+
+
+def _account(
+    ledger: Ledger, account: int, name: str, store: str, distrusted: str | None
+) -> AccountStatus:
+    stages = dict(
+        ledger.rows(
+            "SELECT stage, count(*) FROM messages WHERE account_id = ? GROUP BY stage", (account,)
+        )
+    )
+    failed, held = problem_count(ledger, account)
+    octets = ledger.row(
+        "SELECT coalesce(sum(length) FILTER (WHERE stage <> 'spooled'), 0),"
+        " coalesce(sum(length) FILTER (WHERE stage = 'spooled'), 0),"
+        " min(fetched_at) FILTER (WHERE stage = 'spooled')"
+        " FROM messages WHERE account_id = ? AND offset IS NOT NULL",
+        (account,),
+    )
+    assert octets is not None
+    return AccountStatus(
+        account=name,
+        store=store,
+        stages=stages,
+        failed=failed,
+        held=held,
+        octets_archived=octets[0],
+        octets_spooled=octets[1],
+        oldest_unverified=octets[2],
+        distrusted=distrusted,
+        last_run=_last_run(ledger, account),
+    )
+
+
+def _last_run(ledger: Ledger, account: int) -> LastRun | None:
+    row = ledger.row(
+        "SELECT verb, started_at, ended_at, exit_code, report FROM runs WHERE account_id = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (account,),
+    )
+    return (
+        None if row is None else LastRun(row[0], row[1], row[2], row[3], json.loads(row[4] or "{}"))
+    )
+
+
+def problems(ledger: Ledger) -> list[ProblemRow]:
+    """The messages that have a problem, by account."""
+    rows = ledger.rows(
+        "SELECT a.name, m.uidl, m.problem, coalesce(m.reason, ''), m.tries, m.digest"
+        " FROM messages m JOIN accounts a ON a.id = m.account_id"
+        " WHERE m.problem <> 'none' ORDER BY a.name, m.id"
+    )
+    return [
+        ProblemRow(row[0], row[1], row[2], row[3], row[4], None if row[5] is None else row[5].hex())
+        for row in rows
+    ]
+
+
+def problem_count(ledger: Ledger, account: int) -> tuple[int, int]:
+    """How many of an account's messages failed, and how many are held."""
+    rows = dict(
+        ledger.rows(
+            "SELECT problem, count(*) FROM messages WHERE account_id = ? AND problem <> 'none'"
+            " GROUP BY problem",
+            (account,),
+        )
+    )
+    return rows.get("failed", 0), rows.get("held", 0)
+
+
+def failing(ledger: Ledger, account: int) -> dict[int, int]:
+    """The messages whose upload failed: when each row's octets were fetched."""
+    return dict(
+        ledger.rows(
+            "SELECT id, fetched_at FROM messages WHERE account_id = ? AND problem = 'failed'"
+            " AND digest NOTNULL",
+            (account,),
+        )
+    )

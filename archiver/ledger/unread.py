@@ -1,0 +1,71 @@
+"""Which messages the index may lack: batches that were never read for it.
+
+The mark on a batch is bookkeeping that saves looking at every message; what the index holds is
+known to the index alone, and a mark is set only after the index is safely closed.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from archiver.format import raw_key
+from archiver.ledger.accounts import LedgerAccount
+from archiver.ledger.database import Ledger
+from archiver.model import UnreadMessage
+
+
+def unread_batches(ledger: Ledger, account: LedgerAccount) -> list[str]:
+    """The names of batches without a mark, oldest first."""
+    rows = ledger.rows(
+        "SELECT name FROM batches WHERE account_id = ? AND indexed_at IS NULL ORDER BY id",
+        (account.row,),
+    )
+    return [row[0] for row in rows]
+
+
+def messages_of(ledger: Ledger, batch: str) -> Iterator[UnreadMessage]:
+    """The messages of a batch, as whoever reads them needs them."""
+    for row in ledger.rows(
+        "SELECT a.name, b.day, b.name, m.digest, m.header_digest, m.length, m.fetched_at,"
+        " CASE WHEN b.archived_at IS NULL THEN b.segment ELSE '' END, m.offset"
+        " FROM batches b JOIN accounts a ON a.id = b.account_id"
+        " JOIN messages m ON m.batch_id = b.id AND m.offset IS NOT NULL"
+        " WHERE b.name = ? ORDER BY m.offset",
+        (batch,),
+    ):
+        account, day, name, digest, header, length, fetched_at, segment, offset = row
+        yield UnreadMessage(
+            account=account,
+            digest=digest.hex(),
+            header_digest=header.hex(),
+            length=length,
+            fetched_at=fetched_at,
+            key=raw_key(account, day, name, digest.hex()),
+            segment=segment,
+            offset=offset,
+        )
+
+
+def mark_read(ledger: Ledger, batches: Sequence[str], now: float) -> None:
+    """Marks batches whose every message the index holds."""
+    with ledger.write() as db:
+        db.executemany(
+            "UPDATE batches SET indexed_at = ? WHERE name = ?",
+            ((int(now), name) for name in batches),
+        )
+
+
+def unmark(ledger: Ledger, account: LedgerAccount) -> None:
+    """Takes every mark back: the index is new, or made by another version."""
+    with ledger.write() as db:
+        db.execute("UPDATE batches SET indexed_at = NULL WHERE account_id = ?", (account.row,))
+
+
+def index_made_by(ledger: Ledger) -> str | None:
+    """Which version of reader and index the marks speak of."""
+    found = ledger.value("SELECT value FROM meta WHERE key = 'index'")
+    return None if found is None else str(found)
+
+
+def remember_index(ledger: Ledger, version: str) -> None:
+    """Notes which version of reader and index the marks speak of from now on."""
+    with ledger.write() as db:
+        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('index', ?)", (version,))

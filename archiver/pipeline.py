@@ -1,0 +1,450 @@
+"""A run: the only file that knows the order of the stages and how they run side by side.
+
+One thread an account fetches; one thread a worker takes landed batches to ARCHIVED; one thread
+writes the index. The main thread waits, and adds up.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from archiver import secrets
+from archiver.archiving import Archivist, Chains, Progress, Steps
+from archiver.config import AccountSettings, Settings
+from archiver.dispatch import Dispatch
+from archiver.errors import AlreadyRunning, ArchiverError, worst
+from archiver.indexing import Indexer, lacking, trust_marks
+from archiver.ledger import Ledger, landing, manifests
+from archiver.ledger.accounts import (
+    LedgerAccount,
+    begin_run,
+    capabilities,
+    end_run,
+    open_account,
+    remember_capabilities,
+)
+from archiver.ledger.listing import Counts, Listing
+from archiver.ledger.status import failing, problem_count
+from archiver.ledger.unread import mark_read, unread_batches
+from archiver.model import Clock, Reconciliation, Reporter
+from archiver.stages.fetch import FetchJob, Tally, fetch
+from archiver.state import AccountLock, Spool, StatePaths
+from archiver.store import Capabilities, canonical_url
+from archiver.workers import Claims, Prepare, Read, Worker
+
+_INTERRUPTED = 130
+
+
+class Verb(StrEnum):
+    """What a run is asked to do; ``RUN`` is all of it."""
+
+    RUN = "run"
+    FETCH = "fetch"
+    UPLOAD = "upload"
+    VERIFY = "verify"
+    INDEX = "index"
+
+
+_STEPS = {
+    Verb.RUN: Steps(),
+    Verb.UPLOAD: Steps(verify=False, index=False),
+    Verb.VERIFY: Steps(upload=False, index=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What a stage that ran alone did for an account; ``pending`` messages still wait for it."""
+
+    account: str
+    stage: str
+    messages: int
+    bytes: int
+    failed: int
+    pending: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    ``reports`` has one entry an account, in the order of the settings; ``errors`` what went wrong
+    outside of single messages, each once.
+    """
+
+    reports: tuple[Reconciliation | StageReport, ...]
+    errors: tuple[ArchiverError, ...]
+    exit_code: int
+
+
+@dataclass(slots=True)
+class _Account:
+    """An account while it is being worked on."""
+
+    settings: AccountSettings
+    ledger_account: LedgerAccount
+    run: int
+    started: float
+    password: str = ""
+    counts: Counts | None = None
+    stuck: set[int] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+    codes: list[int] = field(default_factory=list)
+    ended: float | None = None
+
+
+class StoppableClock:
+    """The system's clocks; sleeping ends early when the run is asked to stop."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits that long, or until the run is asked to stop."""
+        self._stop.wait(seconds)
+
+
+def run(
+    settings: Settings,
+    verb: Verb,
+    *,
+    reporter: Reporter,
+    stop: threading.Event,
+    limit: int | None = None,
+) -> Outcome:
+    """Runs the stages of ``verb`` for every account of the settings.
+
+    Args:
+        settings: accounts, store and state directory.
+        verb: which stages.
+        reporter: hears what happens.
+        stop: set it to end the run at the next safe point.
+        limit: the most messages to fetch for each account, None for all.
+
+    Raises:
+        UsageError: the settings cannot be used; nothing was done.
+        LocalDiskError: the state directory cannot be used.
+    """
+    with ExitStack() as stack:
+        job = _Run(settings, verb, reporter, stop, limit)
+        stack.callback(job.close)
+        job.begin(stack)
+        if verb in (Verb.RUN, Verb.FETCH):
+            job.fetch()
+        job.archive()
+        if verb in (Verb.RUN, Verb.INDEX):
+            job.index()
+        return job.outcome()
+
+
+class _Run:
+    """What the threads of a run share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        verb: Verb,
+        reporter: Reporter,
+        stop: threading.Event,
+        limit: int | None,
+    ) -> None:
+        self.settings = settings
+        self.verb = verb
+        self.reporter = reporter
+        self.stop = stop
+        self.limit = limit
+        self.clock: Clock = StoppableClock(stop)
+        self.paths = StatePaths(Path(settings.state))
+        self.paths.create()
+        self.ledger = Ledger.open(self.paths.ledger)
+        self.spool = Spool(self.paths.spool, settings.spool_limit)
+        self.indexer = Indexer(self.paths.index)
+        self.accounts: list[_Account] = []
+        self.errors: list[ArchiverError] = []
+        self._claims = Claims()
+        self._chains = Chains()
+        self._preparing = threading.Lock()
+        self._capabilities: Capabilities | None = None
+        self.dispatch = self._dispatch(Archivist.archive)
+        self.reading = self._dispatch(self._read_batch)
+
+    def _dispatch(self, work: Callable[[Archivist, str], Progress]) -> Dispatch:
+        count = self.settings.workers or os.cpu_count() or 1
+        return Dispatch(count, self._archivist, work, self.spool, self.stop.is_set)
+
+    def begin(self, stack: ExitStack) -> None:
+        """Opens the accounts under their locks, and takes stock of what earlier runs left."""
+        url = canonical_url(self.settings.store.url)
+        for settings in self.settings.accounts:
+            lock = AccountLock(self.paths.locks, settings.name, self.verb)
+            try:
+                lock.acquire()
+            except AlreadyRunning as error:
+                self.errors.append(error)
+                continue
+            stack.callback(lock.release)
+            self.accounts.append(self._open(settings, url))
+        for account in self.accounts:
+            self._recover(account)
+
+    def _open(self, settings: AccountSettings, url: str) -> _Account:
+        now = self.clock.now()
+        host = settings.server.host
+        owner = open_account(self.ledger, settings.name, store_url=url, host=host)
+        return _Account(settings, owner, begin_run(self.ledger, owner, self.verb, now), now)
+
+    def _recover(self, account: _Account) -> None:
+        owner = account.ledger_account
+        needed = landing.segments(self.ledger, owner)
+        for segment in self.spool.recover(owner.name, needed):
+            lost = landing.give_back(self.ledger, segment)
+            self.reporter.note(
+                owner.name,
+                f"segment {segment} is gone from the spool:"
+                f" {lost} messages are to be fetched again",
+            )
+        if self.verb in _STEPS:
+            for batch in landing.pending(self.ledger, owner, tries=account.settings.tries):
+                self.dispatch.landed(owner.name, batch)
+
+    def fetch(self) -> None:
+        """Fetches every account, several side by side; returns when all have ended."""
+        ready = [account for account in self.accounts if self._unlock(account)]
+        with ThreadPoolExecutor(max(1, self.settings.connections), "fetch") as pool:
+            futures = [pool.submit(self._fetch, account) for account in ready]
+            wait(futures)
+        for future in futures:
+            future.result()
+
+    def _unlock(self, account: _Account) -> bool:
+        """Finds the password before anything runs, since a person may have to be asked."""
+        try:
+            account.password = secrets.password(account.settings)
+        except ArchiverError as error:
+            self._failed(account, error)
+            return False
+        return True
+
+    def _fetch(self, account: _Account) -> None:
+        with Ledger.open(self.paths.ledger) as ledger:
+            listing = Listing(ledger, account.ledger_account, tries=account.settings.tries)
+            job = FetchJob(
+                settings=account.settings,
+                password=account.password,
+                listing=listing,
+                spool=self.spool,
+                archiving=_Handing(self.dispatch, account.settings.name, self.verb),
+                reporter=self.reporter,
+                clock=self.clock,
+                stopping=self.stop.is_set,
+                limit=self.limit,
+                tally=account.tally,
+            )
+            try:
+                fetch(job)
+            except ArchiverError as error:
+                self._failed(account, error)
+            account.counts = listing.counts()
+            account.stuck = listing.stuck()
+            account.ended = self.clock.now()
+
+    def _failed(self, account: _Account, error: ArchiverError) -> None:
+        account.codes.append(error.exit_code)
+        self.errors.append(
+            type(error)(f"{account.settings.name}: {error.message}", hint=error.hint)
+        )
+
+    def archive(self) -> None:
+        """Waits until what has landed is archived."""
+        self._finish(self.dispatch)
+
+    def _finish(self, dispatch: Dispatch) -> None:
+        dispatch.drain()
+        dispatch.close()
+        error = dispatch.error
+        if isinstance(error, ArchiverError):
+            self.errors.append(error)
+        elif error is not None:
+            raise error
+
+    def _archivist(self) -> Archivist:
+        worker = Worker(self._prepare_known)
+        ledger = Ledger.open(self.paths.ledger)
+        self._prepare(ledger, worker)
+        return Archivist(
+            ledger=ledger,
+            worker=worker,
+            spool=self.spool,
+            claims=self._claims,
+            chain=self._chains,
+            entries=self.indexer.add,
+            reporter=self.reporter,
+            clock=self.clock,
+            steps=_STEPS.get(self.verb, Steps()),
+        )
+
+    def _prepare(self, ledger: Ledger, worker: Worker) -> None:
+        """The first worker sees what the store is and gives; the others are told."""
+        worker.start()
+        with self._preparing:
+            if self._capabilities is not None:
+                return
+            store = self.accounts[0].ledger_account.store
+            known = capabilities(ledger, store)
+            found: Capabilities = worker.run(
+                Prepare(
+                    settings=self.settings.store,
+                    capabilities=None if known is None else Capabilities(**known),
+                    check=True,
+                )
+            )
+            if known is None:
+                remember_capabilities(ledger, store, asdict(found))
+            self._capabilities = found
+
+    def _prepare_known(self) -> Prepare:
+        return Prepare(self.settings.store, self._capabilities, check=False)
+
+    def index(self) -> None:
+        """Reads what the index lacks, and marks what it holds."""
+        self.indexer.close()
+        owners = [account.ledger_account for account in self.accounts]
+        trust_marks(self.ledger, owners, self.paths.index)
+        unread = [
+            (owner.name, batch) for owner in owners for batch in unread_batches(self.ledger, owner)
+        ]
+        due = [item for item in unread if any(lacking(self.ledger, item[1], self.paths.index))]
+        if due and self.dispatch.error is None:
+            self._read(due)
+        if self.indexer.error is not None:
+            self.errors.append(self.indexer.error)
+        elif not self.dispatch.error and not self.reading.error and not self.stop.is_set():
+            mark_read(self.ledger, [batch for _, batch in unread], self.clock.now())
+
+    def _read(self, due: Sequence[tuple[str, str]]) -> None:
+        for account, batch in due:
+            self.reading.landed(account, batch)
+        self._finish(self.reading)
+        self.indexer.close()
+
+    def _read_batch(self, archivist: Archivist, batch: str) -> Progress:
+        read = 0
+        for unread in lacking(archivist.ledger, batch, self.paths.index):
+            archivist.worker.run(Read(self.paths.spool, unread), entries=archivist.entries)
+            read += len(unread)
+        return Progress(read=read)
+
+    def outcome(self) -> Outcome:
+        """Adds up, and writes down how the run ended."""
+        reports = [self._report(account) for account in self.accounts]
+        codes = [code for account in self.accounts for code in account.codes]
+        codes += [error.exit_code for error in self.errors]
+        if self.stop.is_set():
+            codes.append(_INTERRUPTED)
+        return Outcome(tuple(reports), tuple(self.errors), worst(codes))
+
+    def _report(self, account: _Account) -> Reconciliation | StageReport:
+        owner = account.ledger_account
+        failed, held = problem_count(self.ledger, owner.row)
+        if failed or held:
+            account.codes.append(3)
+        now = self.clock.now()
+        report: Reconciliation | StageReport
+        if account.counts is None:
+            report = self._stage_report(account, failed, now)
+        else:
+            report = self._reconcile(account, account.counts, held, now)
+        end_run(
+            self.ledger,
+            account.run,
+            now=now,
+            exit_code=worst(account.codes),
+            report=asdict(report),
+        )
+        return report
+
+    def _stage_report(self, account: _Account, failed: int, now: float) -> StageReport:
+        owner, done = account.ledger_account, self.dispatch
+        by_verb = {Verb.UPLOAD: done.uploaded, Verb.INDEX: self.reading.read}
+        counted = by_verb.get(self.verb, done.archived)
+        return StageReport(
+            account=owner.name,
+            stage=str(self.verb),
+            messages=counted[owner.name],
+            bytes=done.octets[owner.name],
+            failed=failed,
+            pending=len(landing.pending(self.ledger, owner, tries=account.settings.tries)),
+            seconds=round(now - account.started, 3),
+        )
+
+    def _reconcile(
+        self, account: _Account, counts: Counts, held: int, now: float
+    ) -> Reconciliation:
+        owner = account.ledger_account
+        # An upload that failed takes its message out of fetched or known, and the sum stays whole.
+        stuck = failing(self.ledger, owner.row)
+        new = sum(fetched_at >= int(account.started) for fetched_at in stuck.values())
+        old = sum(row in account.stuck for row in stuck)
+        return Reconciliation(
+            account=owner.name,
+            listed=counts.listed,
+            known=counts.known - old,
+            linked=counts.linked,
+            fetched=counts.fetched - new,
+            archived=self.dispatch.archived[owner.name],
+            held=held,
+            failed=counts.failed + new + old,
+            vanished=counts.vanished,
+            remaining=counts.remaining,
+            bytes_fetched=account.tally.octets,
+            seconds=round(now - account.started, 3),
+            head=manifests.head(self.ledger, owner),
+        )
+
+    def close(self) -> None:
+        """Ends what still runs, whatever the reason."""
+        self.stop_threads()
+        self.ledger.close()
+
+    def stop_threads(self) -> None:
+        """Ends workers and the index's writer."""
+        self.dispatch.close()
+        self.reading.close()
+        self.indexer.close()
+
+
+class _Handing:
+    """What fetching an account sees of the rest of the run."""
+
+    def __init__(self, dispatch: Dispatch, account: str, verb: Verb) -> None:
+        self._dispatch = dispatch
+        self._account = account
+        self._archives = verb is Verb.RUN
+
+    def landed(self, batch: str) -> None:
+        """See ``stages.fetch.Archiving``."""
+        if self._archives:
+            self._dispatch.landed(self._account, batch)
+
+    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
+        """See ``stages.fetch.Archiving``."""
+        return self._dispatch.wait_archived(batches, seconds) if self._archives else False
+
+    def wait_for_space(self) -> bool:
+        """See ``stages.fetch.Archiving``."""
+        return self._archives and self._dispatch.wait_for_space()

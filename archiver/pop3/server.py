@@ -1,0 +1,60 @@
+"""Where a mailbox is served, and how far its server is trusted to keep us waiting.
+
+Values only: nothing here connects to anything.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Security(StrEnum):
+    """How the connection is protected; ``PLAIN`` only where a person chose it in words."""
+
+    TLS = "tls"
+    STLS = "stls"
+    PLAIN = "plain"
+
+
+class Pipelining(StrEnum):
+    """When commands are sent ahead of answers: if advertised after login, always, or never."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One POP3 server; ``ca_file`` is a PEM file that replaces the system's trust."""
+
+    host: str
+    port: int
+    security: Security = Security.TLS
+    ca_file: str | None = None
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as messages for people name it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one session.
+
+    Args:
+        connect_timeout: seconds for connecting, for the TLS handshake and for the greeting, each.
+        read_timeout: seconds of waiting after which the pace of an answer is judged.
+        stalled_octets: an answer that brought fewer octets than this in ``read_timeout`` seconds
+            of waiting has stalled.
+        window_commands: how many commands may await their answers.
+        window_octets: how many octets, by LIST, may be awaited; a larger message goes alone.
+        pipelining: when more than one command may be outstanding.
+    """
+
+    connect_timeout: float = 60.0
+    read_timeout: float = 60.0
+    stalled_octets: int = 1024
+    window_commands: int = 32
+    window_octets: int = 16 * 2**20
+    pipelining: Pipelining = Pipelining.AUTO

@@ -1,0 +1,390 @@
+"""Fetch: everything that a mailbox holds and the ledger does not, into the spool.
+
+A session lists, subtracts what is known, and retrieves the rest through a window of pipelined
+commands into batches. Order of writes: octets and directory entry of a batch are fsynced, then its
+rows say SPOOLED, and only then may the session that retrieved them end with QUIT. Where QUIT
+retires what was retrieved (``EXPIRE 0``, RFC 2449 section 6.7; Gmail's hosts), the session waits
+until all of it is ARCHIVED, or drops the connection.
+
+Reconnecting lives here and nowhere else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Protocol
+
+from archiver.config import AccountSettings
+from archiver.errors import ServerRefused, ServerUnavailable, SessionLost
+from archiver.format import MessageHash
+from archiver.ledger.accounts import fix_utf8, narrow
+from archiver.ledger.landing import Draft, fail_fetch, land_links
+from archiver.ledger.listing import Listing
+from archiver.model import Clock, Fingerprint, Listed, Reporter
+from archiver.pop3 import (
+    Chunk,
+    Finished,
+    Limits,
+    Pipelining,
+    Refused,
+    Security,
+    Server,
+    Session,
+    Started,
+)
+from archiver.stages.batching import BatchWriter
+from archiver.state import Spool
+from archiver.state.spool import batch_name
+
+_RETIRING_HOSTS = frozenset({"pop.gmail.com", "pop.googlemail.com"})
+_RETIRING_MESSAGES = 300
+_RETIRING_OCTETS = 64 << 20
+_KEEP_ALIVE_SECONDS = 20.0
+_FIRST_BACKOFF_SECONDS = 0.5
+_CHECKED_AT_ONCE = 500
+
+
+class Archiving(Protocol):
+    """What becomes of landed batches, as far as a session has to know."""
+
+    def landed(self, batch: str) -> None:
+        """A batch is durable and in the ledger."""
+
+    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
+        """Waits for batches: True when all are ARCHIVED, None when time is up, False for never."""
+
+    def wait_for_space(self) -> bool:
+        """Waits until the spool has room again; False when nobody is going to make any."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchJob:
+    """All that fetching one account takes.
+
+    ``limit`` is the most messages to retrieve in this run, None for all of them; ``stopping`` says
+    whether a person or the system asked the run to end.
+    """
+
+    settings: AccountSettings
+    password: str
+    listing: Listing
+    spool: Spool
+    archiving: Archiving
+    reporter: Reporter
+    clock: Clock
+    stopping: Callable[[], bool]
+    limit: int | None = None
+    tally: "Tally" = field(default_factory=lambda: Tally())
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has retrieved so far, over all of its sessions."""
+
+    messages: int = 0
+    octets: int = 0
+    connected: bool = False
+    last_login: float | None = None
+    login_delay: float = 0.0
+
+
+class _End(Enum):
+    """Why a session ended."""
+
+    DONE = auto()
+    MORE = auto()
+    FULL = auto()
+
+
+def fetch(job: FetchJob) -> None:
+    """Fetches one account until its server offers nothing new.
+
+    Raises:
+        LoginRefused: the server does not let us in.
+        ServerUnavailable: it cannot be reached, or was lost more often than the settings allow.
+        LocalDiskError: the spool's disk is full; what was not durable is still on the server.
+    """
+    losses = 0
+    while not job.stopping():
+        before = job.tally.messages
+        try:
+            end = _session(job)
+        except ServerUnavailable as error:
+            losses = losses + 1 if job.tally.messages == before else 1
+            hopeless = not job.tally.connected and not isinstance(error, SessionLost)
+            if hopeless or losses > job.settings.reconnects or job.stopping():
+                raise
+            pause = _FIRST_BACKOFF_SECONDS * 2 ** (losses - 1)
+            job.reporter.note(job.settings.name, f"{error.message}; trying again in {pause:g} s")
+            job.clock.sleep(pause)
+            continue
+        if end is _End.DONE:
+            return
+        if end is _End.FULL and not job.archiving.wait_for_space():
+            job.reporter.note(
+                job.settings.name, "the spool is full: archiver upload makes room, then fetch again"
+            )
+            return
+
+
+def _session(job: FetchJob) -> _End:
+    _wait_for_login(job)
+    session = Session.open(_server(job.settings), _limits(job))
+    job.tally.connected = True
+    with session:
+        try:
+            _sign_in(job, session)
+            _list(job, session)
+            return _retrieve(job, session)
+        except ServerRefused as error:
+            raise ServerUnavailable(error.message, hint="try later") from error
+        except SessionLost:
+            if session.outstanding > 1:
+                ledger, account = job.listing.ledger, job.listing.account
+                narrow(ledger, account, job.clock.now())
+            raise
+
+
+def _wait_for_login(job: FetchJob) -> None:
+    tally = job.tally
+    if tally.last_login is not None and tally.login_delay:
+        wait = tally.last_login + tally.login_delay - job.clock.monotonic()
+        if wait > 0:
+            job.reporter.note(
+                job.settings.name,
+                f"the server wants {tally.login_delay:g} s between logins: waiting {wait:.0f} s",
+            )
+            job.clock.sleep(wait)
+
+
+def _server(settings: AccountSettings) -> Server:
+    url = settings.server
+    return Server(url.host, url.port, Security(url.security), settings.ca_file)
+
+
+def _limits(job: FetchJob) -> Limits:
+    settings = job.settings
+    narrowed = job.listing.account.narrow_until > job.clock.now()
+    return Limits(
+        connect_timeout=settings.timeout,
+        read_timeout=settings.timeout,
+        pipelining=Pipelining.NEVER if narrowed else Pipelining(settings.pipelining),
+    )
+
+
+def _sign_in(job: FetchJob, session: Session) -> None:
+    account = job.listing.account
+    # UTF8 mode changes octets, so the first session of an account decides for all later ones.
+    utf8 = session.capabilities.utf8 if account.utf8 is None else account.utf8
+    session.sign_in(
+        job.settings.server.user, job.password, utf8=utf8, mechanism=job.settings.mechanism
+    )
+    if account.utf8 is None:
+        fix_utf8(job.listing.ledger, account, utf8)
+    job.tally.last_login = job.clock.monotonic()
+    job.tally.login_delay = float(session.capabilities.login_delay or 0)
+
+
+def _list(job: FetchJob, session: Session) -> None:
+    """Takes the listing and decides for each message whether it is known."""
+    listing = job.listing
+    count, _ = session.stat()
+    listing.begin()
+    # UIDL before LIST, since UIDL can change sizes (mailutils).
+    has_uidl = True
+    try:
+        listing.add_uidls(session.uidls())
+    except ServerRefused:
+        has_uidl = False
+    listing.add_sizes(session.sizes())
+    listing.complete(count, has_uidl=has_uidl)
+    capabilities = session.capabilities
+    listing.classify(top=capabilities.top or not capabilities.advertised)
+    _check(job, session)
+    listing.settle(job.clock.now())
+    _land_links(job)
+
+
+def _check(job: FetchJob, session: Session) -> None:
+    """Asks for the headers of the messages whose identity is in doubt."""
+    refused = False
+
+    def wanted() -> Iterator[Listed]:
+        # A server without TOP is asked once: some reset the connection after several errors.
+        for listed in job.listing.to_check():
+            if refused:
+                return
+            yield listed
+
+    checked: list[tuple[Listed, Fingerprint]] = []
+    header = MessageHash()
+    for event in session.headers(wanted()):
+        match event:
+            case Started():
+                header = MessageHash()
+            case Chunk(octets):
+                header.update(octets)
+            case Finished(listed):
+                checked.append((listed, header.result()))
+            case Refused():
+                refused = True
+        if len(checked) >= _CHECKED_AT_ONCE:
+            job.listing.identify(checked, job.clock.now())
+            checked = []
+    job.listing.identify(checked, job.clock.now())
+
+
+def _land_links(job: FetchJob) -> None:
+    listing, now = job.listing, job.clock.now()
+    while True:
+        name = batch_name(now)
+        draft = Draft(name=name, day=_day(now), segment="", octets=0)
+        if not land_links(listing.ledger, listing.account, draft, now):
+            return
+        job.archiving.landed(name)
+
+
+def _retrieve(job: FetchJob, session: Session) -> _End:
+    """Retrieves what is wanted, as far as this session may go, and ends it as the rules say."""
+    retiring = _retires(job, session)
+    budget = _Budget(job, retiring=retiring)
+    writer = BatchWriter(job.listing, job.spool, job.settings.name, job.clock)
+    batches: list[str] = []
+    try:
+        for batch in _batches(job, session, budget, writer):
+            batches.append(batch)
+            job.archiving.landed(batch)
+    except ServerUnavailable:
+        batches += _rescue(job, writer)
+        raise
+    except BaseException:
+        writer.discard()
+        raise
+    if retiring and batches and not _all_archived(job, session, batches):
+        session.drop()
+    else:
+        _quit(job, session)
+    if budget.full:
+        return _End.FULL
+    return _End.MORE if budget.spent or (retiring and batches) else _End.DONE
+
+
+def _batches(
+    job: FetchJob, session: Session, budget: "_Budget", writer: BatchWriter
+) -> Iterator[str]:
+    for event in session.retrieve(budget.wanted()):
+        match event:
+            case Chunk(octets):
+                writer.write(octets)
+                if writer.message_octets > job.settings.max_message:
+                    listed = writer.abandon()
+                    _refuse(job, listed, _too_large(job.settings))
+                    raise SessionLost("a message has no end within max_message")
+            case Started(listed):
+                writer.begin(listed)
+            case Finished(listed, anomalies):
+                job.tally.octets += writer.finish(anomalies)
+                job.tally.messages += 1
+                if writer.is_due and (batch := writer.close()) is not None:
+                    job.reporter.progress(job.settings.name, "fetch", job.tally.messages, None)
+                    yield batch
+            case Refused(listed, _, text):
+                _refuse(job, listed, f"the server refused it: {text[:200]}")
+    if (batch := writer.close()) is not None:
+        yield batch
+    job.reporter.progress(job.settings.name, "fetch", job.tally.messages, None)
+
+
+def _rescue(job: FetchJob, writer: BatchWriter) -> list[str]:
+    """Lands the messages that arrived whole before the connection was lost."""
+    batch = writer.close()
+    if batch is None:
+        return []
+    job.archiving.landed(batch)
+    return [batch]
+
+
+def _refuse(job: FetchJob, listed: Listed, reason: str) -> None:
+    fail_fetch(job.listing, listed, reason, job.clock.now())
+    job.reporter.note(job.settings.name, f"message {listed.number} ({listed.uidl}): {reason}")
+
+
+def _too_large(settings: AccountSettings) -> str:
+    return f"larger than max_message, {settings.max_message} octets"
+
+
+class _Budget:
+    """Hands out the messages that a session may retrieve, and remembers why it stopped."""
+
+    def __init__(self, job: FetchJob, *, retiring: bool) -> None:
+        self._job = job
+        self._retiring = retiring
+        self.full = False
+        self.spent = False
+
+    def wanted(self) -> Iterator[Listed]:
+        """The messages to retrieve, until one of the limits is reached."""
+        job = self._job
+        messages = octets = 0
+        for listed in job.listing.to_fetch():
+            size = listed.size or 0
+            if size > job.settings.max_message:
+                _refuse(job, listed, _too_large(job.settings))
+                continue
+            if job.stopping() or self._reached_limit(messages):
+                return
+            if (
+                self._retiring
+                and messages
+                and (messages >= _RETIRING_MESSAGES or octets + size > _RETIRING_OCTETS)
+            ):
+                self.spent = True
+                return
+            # An empty spool takes one message of any size, or a large one would never be fetched.
+            waiting = job.spool.used + octets
+            if waiting and waiting + size > job.spool.limit:
+                self.full = True
+                return
+            messages += 1
+            octets += size
+            yield listed
+
+    def _reached_limit(self, messages: int) -> bool:
+        limit, begun = self._job.limit, self._begun
+        return limit is not None and begun + messages >= limit
+
+    @property
+    def _begun(self) -> int:
+        return self._job.tally.messages
+
+
+def _retires(job: FetchJob, session: Session) -> bool:
+    return session.capabilities.expire == 0 or job.settings.server.host in _RETIRING_HOSTS
+
+
+def _all_archived(job: FetchJob, session: Session, batches: list[str]) -> bool:
+    """Keeps the session alive until its batches are archived, or until that is hopeless."""
+    while (done := job.archiving.wait_archived(batches, _KEEP_ALIVE_SECONDS)) is None:
+        if job.stopping():
+            return False
+        session.noop()
+    if not done:
+        job.reporter.note(
+            job.settings.name,
+            "the server retires what was retrieved, and not all of it is archived:"
+            " ending without QUIT",
+        )
+    return done
+
+
+def _quit(job: FetchJob, session: Session) -> None:
+    try:
+        session.quit()
+    except (ServerRefused, SessionLost) as error:
+        # Everything is durable and nothing was deleted, so a failing farewell loses nothing.
+        job.reporter.note(job.settings.name, f"QUIT: {error.message}")
+
+
+def _day(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,62 @@
+"""Index: messages that were archived without being read, read now, in a worker process.
+
+The raw octets come from the spool while they are still there, else from the store, and are hashed
+on the way: an index must not be made from anything but what was archived.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+
+from archiver.errors import IntegrityError
+from archiver.index import Entry, Location, prepare
+from archiver.mail import read_mail
+from archiver.model import UnreadMessage
+from archiver.store import Store, payload_of_slice
+
+_IN_MEMORY = 1 << 20
+
+
+def read_unread(unread: UnreadMessage, spool: Path, store: Store) -> tuple[Entry, Location]:
+    """Reads a message and makes its entry ready.
+
+    Args:
+        unread: the message.
+        spool: the spool's directory.
+        store: where it lies once it has left the spool.
+
+    Raises:
+        StoreError: the store cannot be reached or has no such object.
+        IntegrityError: what the store holds is not the message.
+    """
+    with _stream(unread, spool, store) as stream:
+        mail = read_mail(
+            stream,
+            digest=unread.digest,
+            header_digest=unread.header_digest,
+            size=unread.length,
+            now=unread.fetched_at,
+        )
+    return prepare(mail), Location(unread.account, unread.key, 0, unread.length)
+
+
+@contextmanager
+def _stream(unread: UnreadMessage, spool: Path, store: Store) -> Iterator[BinaryIO]:
+    if unread.segment and (path := spool / unread.segment).exists():
+        with payload_of_slice(path, unread.offset, unread.length, unread.digest).open() as stream:
+            yield stream
+        return
+    with SpooledTemporaryFile(_IN_MEMORY, dir=str(spool)) as octets:
+        hashed = hashlib.sha256()
+        for chunk in store.read(unread.key):
+            hashed.update(chunk)
+            octets.write(chunk)
+        if hashed.hexdigest() != unread.digest:
+            raise IntegrityError(
+                f"{store.url}/{unread.key} is not the message that was archived",
+                hint="keep the local state, and look into the bucket's history of this object",
+            )
+        yield cast(BinaryIO, octets)

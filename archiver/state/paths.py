@@ -1,0 +1,48 @@
+"""Names below the state directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from archiver.errors import LocalDiskError
+
+
+@dataclass(frozen=True, slots=True)
+class StatePaths:
+    """The files of one writer; everything precious is in ``ledger`` and ``spool``."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """What happened to each message; precious."""
+        return self.root / "ledger.db"
+
+    @property
+    def index(self) -> Path:
+        """What messages say; made again at any time."""
+        return self.root / "index.db"
+
+    @property
+    def spool(self) -> Path:
+        """Octets between server and store; precious until archived."""
+        return self.root / "spool"
+
+    @property
+    def locks(self) -> Path:
+        """One lock file an account."""
+        return self.root / "locks"
+
+    def create(self) -> None:
+        """Makes the directories, for the owner's eyes alone: they hold mail.
+
+        Raises:
+            LocalDiskError: that is not possible.
+        """
+        try:
+            for directory in (self.root, self.spool, self.locks):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalDiskError(
+                f"cannot make the state directory {self.root}: {error.strerror}",
+                hint="name a directory that you may write with --state",
+            ) from error

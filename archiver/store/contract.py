@@ -1,0 +1,192 @@
+"""What every store promises, whatever it is made of.
+
+A store holds objects under keys, writes each of them once, and can say what it holds. The rest of
+the program relies on three promises: an object is there as a whole or not at all; an object that
+is there is never overwritten or removed outside ``state/``; and what ``put`` returned from
+survives the loss of power, as far as the store's own word goes. One suite of tests
+(``tests/contract/test_store.py``) holds every store to this file.
+
+Keys are relative to the store's prefix, use ``/`` between segments, and never begin with it.
+All methods may be called from several threads at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from archiver.errors import StoreError
+from archiver.format import STATE_PREFIX
+from archiver.model import Payload
+
+CHUNK = 1 << 20
+"""The most octets that ``read`` hands out at once."""
+
+_LONGEST_KEY = 1024  # octets of UTF-8, as in S3
+_NO_SEGMENT = frozenset(("", ".", ".."))
+
+
+class ObjectMissing(StoreError):
+    """There is no object under the key that was to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store was found to give; plain values, so that a caller can remember them as JSON.
+
+    ``conditional``: it refuses to overwrite when asked to. ``md5_etag``: the ETag of an object is
+    the MD5 of its octets. ``checksum``: it names the SHA-256 of an object when asked.
+    """
+
+    conditional: bool
+    md5_etag: bool
+    checksum: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What the store says about one object; the digests are its words, in lower-case hex.
+
+    ``md5`` is None unless the store's ETag is a plain MD5; ``sha256`` is None unless the store
+    named it in this very answer; ``size`` is octets.
+    """
+
+    key: str
+    size: int
+    etag: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    version_id: str | None = None
+
+
+class Store(ABC):
+    """Where objects go.
+
+    Attributes:
+        url: names the store to people and in the ledger, such as ``s3://bucket/prefix`` or
+            ``file:///absolute/path``; without a slash at its end, and without a secret.
+        capabilities: what ``probe`` found, or what the opener remembered; None before either.
+
+    Every method raises StoreError, with a hint, when the store cannot be reached or refuses, and
+    when a key is none that an archive may use.
+    """
+
+    url: str
+    capabilities: Capabilities | None
+
+    @abstractmethod
+    def probe(self) -> Capabilities:
+        """Finds out what the store gives, with a small object of its own under ``state/``.
+
+        The object is removed again. The answer is kept in ``capabilities``.
+        """
+
+    @abstractmethod
+    def put(self, key: str, payload: Payload, *, content_type: str) -> Stat:
+        """Stores octets under a key that nothing lies under yet.
+
+        When the same octets are there already, that is success: a retry of a write whose answer
+        was lost comes here. A store that was never probed is probed by the first call.
+
+        Args:
+            key: where to.
+            payload: what, with its digests; they are checked before anything is stored.
+            content_type: what a browser of the store is told that it is.
+
+        Raises:
+            KeyTaken: other octets lie there; they stay.
+            MessageError: the octets at hand are not those that the payload's digests name.
+        """
+
+    @abstractmethod
+    def replace(self, key: str, octets: bytes) -> Stat:
+        """Stores octets under a key below ``state/``, whatever lies there.
+
+        Raises:
+            ValueError: the key is not below ``state/``.
+        """
+
+    @abstractmethod
+    def remove(self, key: str) -> None:
+        """Removes what lies under a key below ``state/``, if anything does.
+
+        Raises:
+            ValueError: the key is not below ``state/``.
+        """
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """All objects whose keys begin with ``prefix``, in the order of their keys' UTF-8 octets.
+
+        Objects written or removed meanwhile may or may not be seen. A page at a time is held.
+        """
+
+    @abstractmethod
+    def head(self, key: str) -> Stat | None:
+        """What the store says about one object, with its checksum if it has one; None if absent."""
+
+    @abstractmethod
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The octets of an object, from ``offset`` on, ``length`` of them or up to the end.
+
+        Chunks hold at most 1 MiB; a range that reaches beyond the end gives what there is. The
+        store is asked when the first chunk is.
+
+        Raises:
+            ObjectMissing: there is no such object.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of connections; the store is not used afterwards."""
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the store."""
+        self.close()
+
+
+def check_key(key: str) -> None:
+    """Refuses a key that could lead out of the store, or that some store cannot hold.
+
+    Keys also come from manifests, which others may have written.
+
+    Raises:
+        StoreError: it is empty, absolute, too long, or has an empty, ``.`` or ``..`` segment.
+    """
+    usable = "\0" not in key and not _NO_SEGMENT.intersection(key.split("/"))
+    if not usable or len(key.encode("utf-8", "surrogateescape")) > _LONGEST_KEY:
+        raise StoreError(
+            f"{key[:200]!r} cannot be the name of an object in an archive",
+            hint="it may come from a manifest that this program did not write",
+        )
+
+
+def check_state_key(key: str) -> None:
+    """Refuses a key outside ``state/``, the only place where anything is overwritten or removed.
+
+    Raises:
+        ValueError: the caller is about to break the one promise that matters most.
+    """
+    check_key(key)
+    if not key.startswith(STATE_PREFIX):
+        raise ValueError(f"{key!r} is not below {STATE_PREFIX}: it is written once and stays")
+
+
+def check_range(offset: int, length: int | None) -> None:
+    """Refuses a range that cannot be meant.
+
+    Raises:
+        ValueError: an end before the beginning, or a beginning before the object's.
+    """
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError(f"no octets lie at {offset} with length {length}")

@@ -1,0 +1,145 @@
+"""How a file comes into being whole: never half written, never over another, never lost again.
+
+Octets are written to a file that has no name yet, fsynced, and only then linked under their name,
+which fails if the name is taken; then the directory is fsynced (``O_TMPFILE`` and linkat(2)). Where
+the file system has no nameless files, a hidden name takes their place; where it cannot link
+(exFAT, some network mounts), a rename under an exclusive lock on the directory does.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+HIDDEN = ".archiver-"
+"""Names in a store's directories that are no objects begin with this."""
+
+_NO_SUCH_CALL = frozenset(
+    (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EMLINK)
+)
+_UNNAMED = getattr(os, "O_TMPFILE", 0)
+_DESCRIPTORS = Path("/proc/self/fd")
+# linkat(2) follows the link in /proc only when asked, which Python does only with a directory.
+_ANY_DIRECTORY = 0
+
+
+def create(target: Path, chunks: Iterable[bytes]) -> bool:
+    """Writes a new file durably; its directory must be there.
+
+    Returns:
+        False if something has that name already: nothing was changed then.
+
+    Raises:
+        OSError: the disk is full, or anything else; there is no such file then.
+    """
+    descriptor = _open_unnamed(target.parent)
+    if descriptor is None:
+        return _create_by_name(target, chunks)
+    try:
+        _fill(descriptor, chunks)
+        os.link(
+            _DESCRIPTORS / str(descriptor),
+            target,
+            src_dir_fd=_ANY_DIRECTORY,
+            follow_symlinks=True,
+        )
+    except FileExistsError:
+        return False
+    finally:
+        os.close(descriptor)
+    sync_directory(target.parent)
+    return True
+
+
+def overwrite(target: Path, octets: bytes) -> None:
+    """Writes a file durably, in place of one that may be there.
+
+    Raises:
+        OSError: what was there before is still there.
+    """
+    with _hidden(target.parent, (octets,)) as hidden:
+        hidden.rename(target)
+    sync_directory(target.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Makes the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Makes the octets of a file durable that somebody else wrote."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_unnamed(directory: Path) -> int | None:
+    if not _UNNAMED or not _DESCRIPTORS.exists():
+        return None
+    try:
+        return os.open(directory, _UNNAMED | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in _NO_SUCH_CALL:
+            return None
+        raise
+
+
+def _create_by_name(target: Path, chunks: Iterable[bytes]) -> bool:
+    with _hidden(target.parent, chunks) as hidden:
+        try:
+            os.link(hidden, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_SUCH_CALL:
+                raise
+            if not _rename_locked(hidden, target):
+                return False
+    sync_directory(target.parent)
+    return True
+
+
+def _rename_locked(hidden: Path, target: Path) -> bool:
+    """Renames if nothing is there; the lock keeps out every other process that comes this way."""
+    descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(target):
+            return False
+        hidden.rename(target)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _hidden(directory: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
+    """A durable file under a hidden name, which is gone afterwards."""
+    path = directory / f"{HIDDEN}{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            _fill(descriptor, chunks)
+        finally:
+            os.close(descriptor)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _fill(descriptor: int, chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)

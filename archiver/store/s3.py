@@ -1,0 +1,393 @@
+"""An S3-compatible bucket and prefix as a store: the only door to boto3.
+
+Every PUT says beforehand how long the octets are and what their MD5 and SHA-256 are: servers that
+check either refuse damaged octets, and none has to read a streamed trailer, which older servers
+answer with 411. ``If-None-Match: *`` keeps a write from overwriting where the server heeds it,
+which ``probe`` finds out. Retries are botocore's alone (mode ``standard``); a retry may therefore
+find its own first write, which ``look`` recognises.
+"""
+
+import io
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from archiver.config import StoreSettings
+from archiver.errors import StoreError, UsageError
+from archiver.format import STATE_PREFIX
+from archiver.model import Payload
+from archiver.store.contract import (
+    CHUNK,
+    Capabilities,
+    Stat,
+    Store,
+    check_key,
+    check_range,
+    check_state_key,
+)
+from archiver.store.payload import checked_body, payload_of
+from archiver.store.presence import look
+from archiver.store.s3_errors import (
+    ABSENT,
+    BEYOND_END,
+    CONFLICT,
+    FORBIDDEN,
+    NOT_OFFERED,
+    TAKEN,
+    Doing,
+    code_of,
+    explain,
+    status_of,
+)
+from archiver.store.s3_requests import PutShape, stat_of
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+ATTEMPTS = 5
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+_PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8)  # seconds before a write that met another is tried again
+_OCTETS = "application/octet-stream"
+_NOT_FOUND = 404
+_PARTIAL_CONTENT = 206
+_STYLES: "dict[bool | None, Literal['auto', 'path', 'virtual']]" = {
+    None: "auto",
+    True: "path",
+    False: "virtual",
+}
+_PERMISSIONS = {
+    "write": "s3:PutObject",
+    "read": "s3:GetObject (and s3:ListBucket, which tells absent from forbidden)",
+    "remove": "s3:DeleteObject",
+    "list": "s3:ListBucket",
+}
+
+
+def open_bucket(
+    settings: StoreSettings,
+    bucket: str,
+    prefix: str,
+    capabilities: Capabilities | None,
+    connections: int,
+) -> "S3Store":
+    """Makes a client as boto3 finds its configuration, and a store of it.
+
+    Raises:
+        StoreError: the configuration found is unusable.
+        UsageError: a setting is.
+    """
+    url = f"s3://{bucket}/{prefix}".rstrip("/")
+    if settings.ca_file is not None and not Path(settings.ca_file).is_file():
+        raise UsageError(f"there is no file {settings.ca_file}", hint="check ca_file")
+    try:
+        client = _client(settings, connections)
+    except BotoCoreError as error:
+        raise explain(error, Doing("open", "", url, bucket, settings.endpoint or "S3")) from error
+    except ValueError as error:
+        raise UsageError(
+            f"{url} cannot be opened: {error}",
+            hint="an endpoint is written as https://host or https://host:port",
+        ) from error
+    return S3Store(client, bucket, prefix, settings, capabilities)
+
+
+def _client(settings: StoreSettings, connections: int) -> "S3Client":
+    config = Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=connections,
+        s3={"addressing_style": _STYLES[settings.path_style]},
+    )
+    session = boto3.session.Session(profile_name=settings.profile, region_name=settings.region)
+    client = session.client(
+        "s3", endpoint_url=settings.endpoint, config=config, verify=settings.ca_file
+    )
+    client.meta.events.register_last("before-parameter-build.s3.PutObject", _keep_octets)
+    return client
+
+
+def _keep_octets(params: dict[str, Any], **_: Any) -> None:
+    """Gives small bodies back as octets, where botocore has made streams of them.
+
+    A stream is announced by ``Expect: 100-continue`` and sent apart from its header: one more round
+    trip for each small message. For a large one that may be refused it is worth it.
+    """
+    if isinstance(params.get("Body"), io.BytesIO):
+        params["Body"] = params["Body"].getvalue()
+
+
+def _is_whole(answer: "GetObjectOutputTypeDef") -> bool:
+    return answer["ResponseMetadata"]["HTTPStatusCode"] != _PARTIAL_CONTENT
+
+
+class S3Store(Store):
+    """Objects in a bucket; see ``open_bucket``."""
+
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket: str,
+        prefix: str,
+        settings: StoreSettings,
+        capabilities: Capabilities | None,
+    ) -> None:
+        """Asks nothing of the bucket yet."""
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self.capabilities = capabilities
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._shape = PutShape(bucket, settings)
+        self._probing = threading.Lock()
+        self._bucket_seen = False
+
+    def probe(self) -> Capabilities:
+        """See the contract; two PUTs, a HEAD, and the removal of what they left."""
+        key = f"{STATE_PREFIX}probe-{secrets.token_hex(8)}"
+        try:
+            self.capabilities = self._probe(key)
+        except (BotoCoreError, ClientError) as error:
+            raise explain(error, self._doing("write", key)) from error
+        return self.capabilities
+
+    def _probe(self, key: str) -> Capabilities:
+        first, second = payload_of(b"first\n"), payload_of(b"second\n")
+        versions = [self._send(key, first, b"first\n").version_id]
+        try:
+            written, conditional = self._second_write(key, second, b"second\n")
+            versions += [written.version_id] if written else []
+            there = second if written else first
+            found = self._head(key)
+        finally:
+            self._remove_versions(key, versions)
+        return Capabilities(
+            conditional=conditional,
+            md5_etag=found is not None and found.etag == there.md5.hex(),
+            checksum=found is not None and found.sha256 == there.sha256,
+        )
+
+    def put(self, key: str, payload: Payload, *, content_type: str) -> Stat:
+        """See the contract."""
+        check_key(key)
+        body = checked_body(payload)
+        guarded = self._known().conditional
+        for pause in _PAUSES:
+            if pause:
+                time.sleep(pause)
+            if not guarded and (there := look(self, key, payload)) is not None:
+                return there
+            stat = self._try_put(key, payload, body, content_type, guarded=guarded)
+            there = stat or look(self, key, payload)
+            if there is not None:
+                return there
+        raise StoreError(
+            f"{self.url}/{key} is being written and removed by somebody else",
+            hint="see who else writes to this prefix",
+        )
+
+    def replace(self, key: str, octets: bytes) -> Stat:
+        """See the contract."""
+        check_state_key(key)
+        try:
+            return self._send(key, payload_of(octets), octets)
+        except (BotoCoreError, ClientError) as error:
+            raise explain(error, self._doing("write", key)) from error
+
+    def remove(self, key: str) -> None:
+        """See the contract."""
+        check_state_key(key)
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) in ABSENT:
+                return
+            raise explain(error, self._doing("remove", key)) from error
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """See the contract; a page holds up to 1,000."""
+        token: str | None = None
+        while True:
+            extra: dict[str, Any] = {"ContinuationToken": token} if token else {}
+            try:
+                page = self._client.list_objects_v2(
+                    Bucket=self._bucket, Prefix=self._prefix + prefix, **extra
+                )
+            except (BotoCoreError, ClientError) as error:
+                raise explain(error, self._doing("list", prefix)) from error
+            for found in page.get("Contents", ()):
+                key = found["Key"][len(self._prefix) :]
+                yield stat_of(key, found["Size"], found, self.capabilities)
+            token = page.get("NextContinuationToken")
+            if not page.get("IsTruncated") or not token:
+                return
+
+    def head(self, key: str) -> Stat | None:
+        """See the contract."""
+        check_key(key)
+        return self._head(key)
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """See the contract; a transfer that breaks goes on where it stopped."""
+        check_key(key)
+        check_range(offset, length)
+        end = None if length is None else offset + length
+        etag: str | None = None
+        failures = 0
+        while end is None or offset < end:
+            body, etag = self._open(key, offset, end, etag)
+            if body is None:
+                return
+            try:
+                with body:
+                    while chunk := body.read(CHUNK):
+                        yield chunk
+                        offset += len(chunk)
+                        failures = 0
+                return
+            except BotoCoreError as error:
+                failures += 1
+                if failures == ATTEMPTS:
+                    raise explain(error, self._doing("read", key)) from error
+
+    def close(self) -> None:
+        """See the contract."""
+        self._client.close()
+
+    def _known(self) -> Capabilities:
+        with self._probing:
+            return self.capabilities or self.probe()
+
+    def _send(
+        self,
+        key: str,
+        payload: Payload,
+        body: bytes | None,
+        content_type: str = _OCTETS,
+        *,
+        guarded: bool = False,
+    ) -> Stat:
+        """One PUT; raises what botocore raises."""
+        request = self._shape.request(key, self._prefix + key, payload, content_type)
+        if guarded:
+            request["IfNoneMatch"] = "*"
+        if body is not None:
+            request["Body"] = body
+            answer = self._client.put_object(**request)
+        else:
+            with payload.open() as stream:
+                request["Body"] = stream
+                answer = self._client.put_object(**request)
+        return stat_of(key, payload.length, answer, self.capabilities)
+
+    def _try_put(
+        self, key: str, payload: Payload, body: bytes | None, content_type: str, *, guarded: bool
+    ) -> Stat | None:
+        """One PUT; None where another object, or another write, was in its way."""
+        try:
+            return self._send(key, payload, body, content_type, guarded=guarded)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) in TAKEN | CONFLICT:
+                return None
+            raise explain(error, self._doing("write", key)) from error
+
+    def _second_write(self, key: str, payload: Payload, body: bytes) -> tuple[Stat | None, bool]:
+        """Writes over the probe, asking not to; what was written, and whether it was heeded."""
+        try:
+            return self._send(key, payload, body, guarded=True), False
+        except ClientError as error:
+            if code_of(error) in TAKEN:
+                return None, True
+            if code_of(error) in NOT_OFFERED:
+                return None, False
+            raise
+
+    def _head(self, key: str) -> Stat | None:
+        try:
+            answer = self._client.head_object(
+                Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED"
+            )
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and status_of(error) == _NOT_FOUND:
+                self._check_bucket()
+                return None
+            raise self._explain_head(error, key) from error
+        self._bucket_seen = True
+        return stat_of(key, answer["ContentLength"], answer, self.capabilities)
+
+    def _check_bucket(self) -> None:
+        """Tells a missing bucket from a missing object, which HEAD does not."""
+        if self._bucket_seen:
+            return
+        try:
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+        except (BotoCoreError, ClientError) as error:
+            if not isinstance(error, ClientError) or code_of(error) not in FORBIDDEN:
+                raise explain(error, self._doing("list", "")) from error
+        self._bucket_seen = True
+
+    def _explain_head(self, error: BotoCoreError | ClientError, key: str) -> StoreError:
+        """The reason why HEAD was refused, which only the answer to a GET has room for."""
+        doing = self._doing("read", key)
+        if isinstance(error, ClientError):
+            try:
+                found = self._client.get_object(
+                    Bucket=self._bucket, Key=self._prefix + key, Range="bytes=0-0"
+                )
+                found["Body"].close()
+            except (BotoCoreError, ClientError) as better:
+                return explain(better, doing)
+        return explain(error, doing)
+
+    def _open(
+        self, key: str, offset: int, end: int | None, etag: str | None
+    ) -> "tuple[StreamingBody | None, str | None]":
+        """The object from ``offset`` on, or None where it ends before; and its ETag."""
+        extra: dict[str, Any] = {}
+        if offset or end is not None:
+            extra["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
+        if etag is not None:
+            extra["IfMatch"] = etag
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **extra)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) in BEYOND_END:
+                return None, etag
+            if isinstance(error, ClientError) and code_of(error) in TAKEN:
+                raise StoreError(f"{self.url}/{key} changed while it was read") from error
+            raise explain(error, self._doing("read", key)) from error
+        if "Range" in extra and _is_whole(answer):
+            answer["Body"].close()
+            raise StoreError(f"{self._endpoint} does not give parts of objects")
+        return answer["Body"], answer.get("ETag")
+
+    def _remove_versions(self, key: str, versions: Iterable[str | None]) -> None:
+        """Removes an object and, where the bucket keeps versions, those that we made of it."""
+        for version in versions:
+            extra: dict[str, Any] = {"VersionId": version} if version else {}
+            try:
+                self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key, **extra)
+            except ClientError:
+                # A bucket that locks every object by default lets go of the name only.
+                self.remove(key)
+
+    @property
+    def _endpoint(self) -> str:
+        return self._client.meta.endpoint_url
+
+    def _doing(self, verb: str, key: str) -> Doing:
+        url = f"{self.url}/{key}".rstrip("/")
+        return Doing(verb, _PERMISSIONS[verb], url, self._bucket, self._endpoint)

@@ -1,0 +1,154 @@
+"""The worker's side of the pipe: tasks in, results out, until it closes."""
+
+import contextlib
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from archiver.errors import ArchiverError, IntegrityError
+from archiver.format import (
+    FORMAT_KEY,
+    MANIFEST_TYPE,
+    batch_prefix,
+    check_format,
+    format_document,
+    raw_key,
+)
+from archiver.index import Entry, Location, prepare
+from archiver.model import Batch, Copy, Kind, Locator, Mail
+from archiver.stages.index import read_unread
+from archiver.stages.upload import THREADS, Uploaded, upload
+from archiver.stages.verify import Verified, verify
+from archiver.store import Capabilities, Store, open_store, payload_of
+from archiver.workers.tasks import (
+    Archive,
+    Archived,
+    Claim,
+    Done,
+    Entries,
+    Failed,
+    Prepare,
+    PutManifest,
+    Read,
+)
+
+_ENTRIES_AT_ONCE = 50
+_TEXT_AT_ONCE = 1 << 20
+_JSON_TYPE = "application/json"
+
+
+class _Server:
+    """Does one task after the other."""
+
+    def __init__(self, pipe: "Connection[Any, Any]") -> None:
+        self._pipe = pipe
+        self._store: Store | None = None
+        self._entries: list[tuple[Entry, Location]] = []
+        self._text = 0
+
+    def serve(self) -> None:
+        while True:
+            task = self._pipe.recv()
+            try:
+                result = self._do(task)
+            except ArchiverError as error:
+                self._pipe.send(Failed(error))
+            except (EOFError, BrokenPipeError):
+                raise
+            except Exception:  # noqa: BLE001 - the main process reports it as the bug it is
+                self._pipe.send(Failed(None, traceback.format_exc()))
+            else:
+                self._pipe.send(Done(result))
+
+    def _do(self, task: object) -> object:
+        match task:
+            case Prepare():
+                return self._prepare(task)
+            case Archive():
+                return self._archive(task)
+            case PutManifest():
+                self._put_manifest(task)
+                return None
+            case Read():
+                self._read(task)
+                return None
+        raise TypeError(f"no task: {task!r}")
+
+    def _prepare(self, task: Prepare) -> Capabilities:
+        store = open_store(task.settings, capabilities=task.capabilities, connections=THREADS)
+        self._store = store
+        capabilities = task.capabilities or store.probe()
+        if task.check:
+            if store.head(FORMAT_KEY) is None:
+                store.put(FORMAT_KEY, payload_of(format_document()), content_type=_JSON_TYPE)
+            check_format(b"".join(store.read(FORMAT_KEY)))
+        return capabilities
+
+    def _archive(self, task: Archive) -> Archived:
+        store, batch = self._opened(), task.batch
+        uploaded = Uploaded(copies=task.copies)
+        if task.upload:
+            uploaded = upload(
+                batch,
+                task.segment,
+                store,
+                claim=self._claim,
+                read=(lambda mail: self._offer(batch, mail)) if task.index else (lambda mail: None),
+                header_only=task.header_only,
+            )
+            self._flush()
+        verified = Verified((), ())
+        if task.verify:
+            prefix = batch_prefix(batch.account, batch.day, batch.id)
+            verified = verify(prefix, uploaded.copies, store)
+        return Archived(uploaded, verified)
+
+    def _put_manifest(self, task: PutManifest) -> None:
+        store = self._opened()
+        payload = payload_of(task.octets)
+        stat = store.put(task.key, payload, content_type=MANIFEST_TYPE)
+        locator = Locator(task.key, payload.length, etag=stat.etag)
+        copy = Copy(Kind.RAW, payload.sha256, locator)
+        if verify(task.key, [copy], store).missing:
+            raise IntegrityError(
+                f"{store.url}/{task.key} was written and cannot be found again",
+                hint="the store loses writes: nothing may be deleted on the server now",
+            )
+
+    def _read(self, task: Read) -> None:
+        for unread in task.unread:
+            self._add(*read_unread(unread, task.spool, self._opened()))
+        self._flush()
+
+    def _opened(self) -> Store:
+        assert self._store is not None, "the first task of a worker is Prepare"
+        return self._store
+
+    def _claim(self, digest: str) -> bool:
+        self._pipe.send(Claim(digest))
+        return bool(self._pipe.recv())
+
+    def _offer(self, batch: Batch, mail: Mail) -> None:
+        key = raw_key(batch.account, batch.day, batch.id, mail.digest)
+        self._add(prepare(mail), Location(batch.account, key, 0, mail.size))
+
+    def _add(self, entry: Entry, location: Location) -> None:
+        self._entries.append((entry, location))
+        self._text += len(entry.text)
+        if len(self._entries) >= _ENTRIES_AT_ONCE or self._text >= _TEXT_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._entries:
+            self._pipe.send(Entries(tuple(self._entries)))
+        self._entries, self._text = [], 0
+
+
+def main() -> None:
+    """Serves the pipe whose descriptor is the only argument, until it closes."""
+    # Ctrl-C reaches the whole group of processes; the main one decides what it means for us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Connection(int(sys.argv[1])) as pipe, contextlib.suppress(EOFError, BrokenPipeError):
+        _Server(pipe).serve()

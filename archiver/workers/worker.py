@@ -1,0 +1,120 @@
+"""A worker process as the main process sees it."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from archiver.workers.tasks import Archive, Claim, Done, Entries, Failed, Prepare, PutManifest, Read
+
+if TYPE_CHECKING:
+    from archiver.index import Entry, Location
+
+_PATIENCE_SECONDS = 5.0
+_START = "from archiver.workers.process import main; main()"
+
+
+class WorkerDied(Exception):
+    """The process ended in the middle of a task."""
+
+
+class WorkerBug(Exception):
+    """The task raised what nobody expected; carries the worker's traceback."""
+
+
+class Worker:
+    """One worker, used by one thread at a time; its process starts with its first task.
+
+    Args:
+        prepare: what each new process is told about the store before anything else.
+    """
+
+    def __init__(self, prepare: Callable[[], Prepare]) -> None:
+        self._prepare = prepare
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection[Any, Any] | None = None
+        self._fresh = True
+
+    def run(
+        self,
+        task: Archive | PutManifest | Read | Prepare,
+        *,
+        claim: Callable[[str], bool] = lambda digest: True,
+        entries: "Callable[[Sequence[tuple[Entry, Location]]], None]" = lambda entries: None,
+    ) -> Any:
+        """Has a task done, and serves its questions meanwhile.
+
+        Args:
+            task: what to do.
+            claim: whether the task is the one to put a part.
+            entries: takes what the index should hold.
+
+        Returns:
+            ``Archived`` for ``Archive``, ``Capabilities`` for ``Prepare``, else None.
+
+        Raises:
+            WorkerDied: the process ended; the next task gets a new one.
+            ArchiverError: the task failed as tasks may.
+            WorkerBug: it failed as none should.
+        """
+        try:
+            if self._pipe is None:
+                self.start()
+            if self._fresh and not isinstance(task, Prepare):
+                self._talk(self._prepare(), claim, entries)
+            self._fresh = False
+            return self._talk(task, claim, entries)
+        except (EOFError, OSError) as error:
+            self.kill()
+            self.close()
+            raise WorkerDied from error
+
+    def _talk(
+        self,
+        task: object,
+        claim: Callable[[str], bool],
+        entries: "Callable[[Sequence[tuple[Entry, Location]]], None]",
+    ) -> Any:
+        assert self._pipe is not None
+        self._pipe.send(task)
+        while True:
+            match self._pipe.recv():
+                case Claim(digest):
+                    self._pipe.send(claim(digest))
+                case Entries(found):
+                    entries(found)
+                case Done(result):
+                    return result
+                case Failed(error, trace):
+                    raise error if error is not None else WorkerBug(trace)
+
+    def start(self) -> None:
+        """Starts the process, which takes half a second until it hears its first task."""
+        ours, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+            )
+        self._pipe = ours
+        self._fresh = True
+
+    def close(self) -> None:
+        """Lets the process end, if there is one, and makes sure that it does."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            try:
+                self._process.wait(_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._pipe = self._process = None
+
+    def kill(self) -> None:
+        """Ends the process at once, whatever it does."""
+        if self._process is not None:
+            self._process.kill()

@@ -1,0 +1,1 @@
+"""Measurements of whole runs against real servers; ``scripts/bench`` starts them."""

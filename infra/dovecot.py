@@ -1,0 +1,181 @@
+"""A real Dovecot 2.3 with POP3 on loopback: plain with STLS on one port, implicit TLS on another.
+
+Dovecot refuses to read mail as root, so mail lies in a directory of its own that ``nobody`` may
+reach, whatever the permissions of the directory given; users, certificate and log are in that one.
+It serves what a maildir holds with every LF as CRLF, and an octet-exact message otherwise.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from infra import certificate, process
+
+_MAIL_USER = "nobody"
+# Later versions read another configuration.
+_VERSION = "2.3."
+_EPOCH = 1_700_000_000
+_PER_SECOND = 1_000_000
+
+_CONFIG = """
+base_dir = {run}
+state_dir = {run}/state
+instance_name = {instance}
+log_path = {log}
+protocols = pop3
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_username_chars =
+auth_username_format = %u
+auth_failure_delay = 0
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 0
+mail_fsync = never
+maildir_stat_dirs = no
+default_client_limit = 2000
+default_process_limit = 200
+default_vsz_limit = 0
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {users}/%u
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={mail}/%u
+}}
+service auth {{
+  user = root
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service pop3-login {{
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 2
+  inet_listener pop3 {{
+    port = {port}
+  }}
+  inet_listener pop3s {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service pop3 {{
+  service_count = 0
+}}
+"""
+
+
+class Dovecot:
+    """A POP3 server as a context manager.
+
+    Args:
+        directory: an existing directory for its configuration, certificate and log.
+
+    ``port`` speaks POP3 and STLS, ``tls_port`` POP3 over TLS; ``ca_file`` is the authority to
+    trust, ``log_file`` what Dovecot has to say.
+
+    Raises:
+        ServerMissing: on entering, where Dovecot is not installed, is no 2.3, or we are not root.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Chooses free ports; nothing runs yet."""
+        self.directory = directory
+        self.log_file = directory / "dovecot.log"
+        self.port, self.tls_port = process.free_ports(2)
+        self._users = directory / "users"
+        self._delivered = 0
+
+    def __enter__(self) -> Self:
+        """Starts the server and waits until both ports answer."""
+        program = process.find("Dovecot", "dovecot", "dovecot-pop3d")
+        if os.geteuid() != 0:
+            raise process.ServerMissing("Dovecot", "only root can start it")
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        if not said.stdout.startswith(_VERSION):
+            wanted = f"{_VERSION}x is needed, here is {said.stdout.strip()}"
+            raise process.ServerMissing("Dovecot", wanted)
+        self.ca_file = self._prepare()
+        self._process = process.start(
+            [program, "-F", "-c", str(self.directory / "dovecot.conf")],
+            self.log_file,
+        )
+        try:
+            for port in (self.port, self.tls_port):
+                ready = partial(process.answers, port)
+                process.wait_until(ready, "Dovecot", self._process, self.log_file)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the server and removes its mail; log and configuration stay."""
+        process.stop(self._process)
+        shutil.rmtree(self._private)
+
+    def add_user(self, user: str, password: str) -> None:
+        """Lets ``user`` in with ``password``, to an empty mailbox; without colons or slashes."""
+        # A file for each user: Dovecot looks for changes in one it knows only once a second.
+        (self._users / user).write_text(f"{user}:{{PLAIN}}{password}::::::\n")
+        for name in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
+            folder = self._mail / user / name
+            folder.mkdir()
+            os.chown(folder, self._owner.pw_uid, self._owner.pw_gid)
+
+    def add(self, user: str, messages: Iterable[bytes]) -> None:
+        """Delivers messages in this order, each with exactly these octets on disk."""
+        maildir = self._mail / user / "Maildir"
+        for message in messages:
+            seconds, fraction = divmod(self._delivered, _PER_SECOND)
+            # Dovecot orders what is new by the time in its name.
+            name = f"{_EPOCH + seconds}.M{fraction:06d}P1.localhost"
+            self._delivered += 1
+            (maildir / "tmp" / name).write_bytes(message)
+            (maildir / "tmp" / name).rename(maildir / "new" / name)
+
+    def left(self, user: str) -> list[bytes]:
+        """The octets on disk of every message still in the mailbox, in order of delivery."""
+        maildir = self._mail / user / "Maildir"
+        files = [file for folder in ("new", "cur") for file in (maildir / folder).iterdir()]
+        return [file.read_bytes() for file in sorted(files, key=lambda file: file.name)]
+
+    def _prepare(self) -> Path:
+        self._owner = pwd.getpwnam(_MAIL_USER)
+        self._private = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self._private.chmod(0o755)
+        self._mail = self._private / "mail"
+        self._mail.mkdir()
+        self._users.mkdir()
+        files = certificate.issue(self.directory)
+        config = _CONFIG.format(
+            run=self._private / "run",
+            instance=self._private.name,
+            log=self.log_file,
+            certificate=files.certificate_file,
+            key=files.key_file,
+            users=self._users,
+            uid=self._owner.pw_uid,
+            gid=self._owner.pw_gid,
+            mail=self._mail,
+            port=self.port,
+            tls_port=self.tls_port,
+        )
+        (self.directory / "dovecot.conf").write_text(config)
+        return files.ca_file
