@@ -5,7 +5,7 @@ throughout; sizes, lengths and offsets are octets; times are seconds since the e
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Protocol
 
@@ -241,7 +241,6 @@ class Reconciliation:
     bytes_fetched: int = 0
     seconds: float = 0.0
     head: str | None = None
-    error: str | None = field(default=None)
 
     @property
     def adds_up(self) -> bool:

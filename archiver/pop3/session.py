@@ -244,8 +244,8 @@ class Session:
 
     def _commands(self) -> int:
         pipelining = self._limits.pipelining
-        auto = pipelining is Pipelining.AUTO and self.capabilities.pipelining
-        return self._limits.window_commands if auto or pipelining is Pipelining.ALWAYS else 1
+        auto = pipelining == Pipelining.AUTO and self.capabilities.pipelining
+        return self._limits.window_commands if auto or pipelining == Pipelining.ALWAYS else 1
 
     def _listing(self, verb: Verb, read: Callable[[bytes], _T]) -> Iterator[_T]:
         mark = self._enter()
@@ -256,7 +256,6 @@ class Session:
                 event = self._event()
                 assert isinstance(event, Lines)
                 last = event.last
-                self._transport.renew()
                 yield from map(read, event.lines)
         finally:
             self._leave(mark)
@@ -323,6 +322,9 @@ class Session:
                 self._protocol.feed(self._transport.read())
         except SessionLost as error:
             self._lose(error)
+        except BaseException:
+            self._end("it was interrupted")
+            raise
         return event
 
     def _require_open(self) -> None:

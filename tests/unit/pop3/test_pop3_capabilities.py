@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.pop3.capabilities import Capabilities, read_capabilities
@@ -64,6 +64,7 @@ def test_nothing_is_known_without_capa() -> None:
     assert not Capabilities().advertised
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_any_answer_is_read(lines: list[bytes]) -> None:
     """No answer to CAPA raises."""

@@ -27,7 +27,7 @@ messages = st.lists(st.lists(fragments, max_size=30).map(b"".join), min_size=1, 
 cuts = st.lists(st.integers(1, 9), min_size=1, max_size=20)
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 @given(messages, cuts, st.sampled_from([1, 2, 5, module.HELD_OCTETS]))
 def test_any_cut_gives_the_same_octets(sent: list[bytes], lengths: list[int], held: int) -> None:
     """However a stream of stuffed messages is cut, the messages come out as they went in."""
@@ -68,6 +68,7 @@ def _outcome(verbs: list[Verb], pieces: Iterable[bytes]) -> tuple[list[WireEvent
     return merged(seen), False
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.lists(st.sampled_from([Verb.RETR, Verb.TOP, Verb.DELE]), min_size=1, max_size=4),
@@ -86,6 +87,7 @@ def test_any_octets_parse_or_raise(verbs: list[Verb], octets: bytes, lengths: li
     assert whole == cut or (raised and late)
 
 
+@settings(deadline=None)
 @given(noise, cuts)
 def test_any_greeting_parses_or_raises(octets: bytes, lengths: list[int]) -> None:
     """Whatever answers at a port either greets or is a ProtocolError."""

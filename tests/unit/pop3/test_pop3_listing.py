@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.pop3.listing import read_size, read_stat, read_uidl
@@ -69,6 +69,7 @@ def test_stat(words: str, counted: tuple[int, int] | None) -> None:
     assert read_stat(words) == counted
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=30))
 def test_any_line_is_read(line: bytes) -> None:
     """No line of a listing raises, and no octet of a UIDL is lost."""

@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -358,3 +359,24 @@ def test_stat_that_counts_nothing() -> None:
             session.stat()
         with pytest.raises(SessionLost):
             session.noop()
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that was interrupted while it waited for an answer can only be dropped."""
+    with FaultyPop3(MAIL) as server, _signed_in(server) as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(Transport, "read", lambda _: signal.raise_signal(signal.SIGINT))
+            with pytest.raises(KeyboardInterrupt):
+                session.noop()
+        with pytest.raises(SessionLost, match="interrupted"):
+            session.quit()
+
+
+def test_listing_that_trickles() -> None:
+    """A listing that comes in too few octets has stalled like any other answer."""
+    replies = {"UIDL": b"+OK\r\n1 a\r\n"}
+    with FaultyPop3(replies=replies) as server, _signed_in(server, SHORT) as session:
+        uidls = session.uidls()
+        assert next(uidls) == (1, "a")
+        with pytest.raises(SessionLost, match="octets came in"):
+            next(uidls)

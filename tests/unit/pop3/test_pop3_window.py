@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.model import Listed
@@ -87,6 +87,7 @@ def test_commands_fit_a_send_buffer() -> None:
     assert MOST_COMMANDS * len("TOP 9999999999 0\r\n") <= 4096
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.integers(0, 30)), max_size=40),
     st.integers(1, 8),
