@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from archiver.archiving import Archivist, Deferred, Progress
+from archiver.model import Reporter
 from archiver.state import Spool
 
 
@@ -23,6 +24,7 @@ class Dispatch:
         work: what is done with each batch.
         spool: whose room is waited for.
         stopping: whether the run was asked to end; batches then stay in the spool.
+        reporter: hears how many messages are archived.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class Dispatch:
         work: Callable[[Archivist, str], Progress],
         spool: Spool,
         stopping: Callable[[], bool],
+        reporter: Reporter,
     ) -> None:
         self._count = count
         self._make = make
         self._do = work
         self._spool = spool
         self._stopping = stopping
+        self._reporter = reporter
         self._queue: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -102,6 +106,8 @@ class Dispatch:
             self.octets[account] += progress.octets
             if done:
                 self._ended.add(batch)
+        if progress.archived:
+            self._reporter.progress(account, "archive", self.archived[account], None)
 
     def _fail(self, error: Exception) -> None:
         with self._changed:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archiver.errors import ArchiverError
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.unread import index_made_by, messages_of, remember_index, unmark
@@ -37,8 +36,7 @@ class Indexer:
         )
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self.error: ArchiverError | None = None
-        self.written = 0
+        self.error: Exception | None = None
 
     def add(self, entries: "Sequence[tuple[Entry, Location]]") -> None:
         """Hands over a piece; waits while too many are waiting."""
@@ -53,19 +51,16 @@ class Indexer:
 
         try:
             index = Index.open(self._path)
-        except ArchiverError as error:
-            self.error = error
-            index = None
-        while (piece := self._pieces.get()) is not None:
-            if index is None or self.error is not None:
-                continue
             try:
-                index.add(piece)
-                self.written += len(piece)
-            except ArchiverError as error:
-                self.error = error
-        if index is not None:
-            index.close()
+                while (piece := self._pieces.get()) is not None:
+                    index.add(piece)
+            finally:
+                index.close()
+        except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
+            self.error = error
+            # Whoever hands over pieces must never wait for an index that is not written any more.
+            while self._pieces.get() is not None:
+                pass
 
     def close(self) -> None:
         """Writes what waits, and closes the index; what it holds is then safe."""

@@ -185,7 +185,7 @@ class _Run:
 
     def _dispatch(self, work: Callable[[Archivist, str], Progress]) -> Dispatch:
         count = self.settings.workers or os.cpu_count() or 1
-        return Dispatch(count, self._archivist, work, self.spool, self.stop.is_set)
+        return Dispatch(count, self._archivist, work, self.spool, self.stop.is_set, self.reporter)
 
     def begin(self, stack: ExitStack) -> None:
         """Opens the accounts under their locks, and takes stock of what earlier runs left."""
@@ -199,6 +199,8 @@ class _Run:
                 continue
             stack.callback(lock.release)
             self.accounts.append(self._open(settings, url))
+            if self.verb in (Verb.RUN, Verb.FETCH):
+                self.accounts[-1].counts = Counts()
         for account in self.accounts:
             self._recover(account)
 
@@ -276,11 +278,14 @@ class _Run:
     def _finish(self, dispatch: Dispatch) -> None:
         dispatch.drain()
         dispatch.close()
-        error = dispatch.error
-        if isinstance(error, ArchiverError):
-            self.errors.append(error)
-        elif error is not None:
+        if dispatch.error is not None:
+            self._note_or_raise(dispatch.error)
+
+    def _note_or_raise(self, error: Exception) -> None:
+        """Keeps an expected error for the report; any other is a bug and ends the run."""
+        if not isinstance(error, ArchiverError):
             raise error
+        self.errors.append(error)
 
     def _archivist(self) -> Archivist:
         worker = Worker(self._prepare_known)
@@ -332,7 +337,7 @@ class _Run:
         if due and self.dispatch.error is None:
             self._read(due)
         if self.indexer.error is not None:
-            self.errors.append(self.indexer.error)
+            self._note_or_raise(self.indexer.error)
         elif not self.dispatch.error and not self.reading.error and not self.stop.is_set():
             mark_read(self.ledger, [batch for _, batch in unread], self.clock.now())
 

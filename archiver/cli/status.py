@@ -8,7 +8,6 @@ import typer
 
 from archiver.cli import options
 from archiver.cli.output import octets, print_json, say
-from archiver.errors import NothingMatched
 from archiver.ledger import Ledger
 from archiver.ledger.status import AccountStatus, LastRun, ProblemRow, problems, status
 from archiver.model import Stage
@@ -26,9 +25,8 @@ def command(
     """Show how many messages of each account stand at each stage."""
     paths = StatePaths(state_of(state, config))
     if not paths.ledger.exists():
-        raise NothingMatched(
-            f"nothing was ever archived from {paths.root}", hint="archiver run begins"
-        )
+        say(f"nothing was ever archived from {paths.root}: archiver run begins")
+        return
     with Ledger.open(paths.ledger) as ledger:
         if show_problems:
             for problem in problems(ledger):

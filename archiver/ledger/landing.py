@@ -143,7 +143,8 @@ def fail_fetch(
     with listing.ledger.write() as db:
         if vanished:
             db.execute(
-                "UPDATE messages SET stage = 'vanished' WHERE id = ? AND stage = 'listed'",
+                "UPDATE messages SET stage = 'vanished', problem = 'none', reason = NULL"
+                " WHERE id = ? AND stage = 'listed'",
                 (message,),
             )
         elif message is None:

@@ -23,6 +23,7 @@ from archiver.model import Fingerprint, Listed, Stage
 _CHUNK = 5_000
 _FETCHED = sql_list(FETCHED)
 _MAY_VANISH = sql_list(sources(Stage.VANISHED))
+_UNFETCHED = sql_list((Stage.LISTED,))
 
 _SCRATCH = (
     "DROP TABLE IF EXISTS temp.offered",
@@ -45,6 +46,7 @@ _SCRATCH = (
         nth INTEGER NOT NULL,
         message INTEGER,
         outcome TEXT,
+        session INTEGER NOT NULL,
         PRIMARY KEY (uidl, nth)
     ) WITHOUT ROWID
     """,
@@ -56,13 +58,13 @@ _BY_UIDL, _BY_LIST = 1, 2
 class Counts:
     """How many of the messages that a run met ended in which way."""
 
-    listed: int
-    known: int
-    linked: int
-    fetched: int
-    failed: int
-    vanished: int
-    remaining: int
+    listed: int = 0
+    known: int = 0
+    linked: int = 0
+    fetched: int = 0
+    failed: int = 0
+    vanished: int = 0
+    remaining: int = 0
 
 
 class Listing:
@@ -81,6 +83,7 @@ class Listing:
         self._tries = tries
         self._unnumbered = False
         self._has_uidl = True
+        self._session = 0
         self._first_new = int(ledger.value("SELECT coalesce(max(id), 0) + 1 FROM messages"))
         for statement in _SCRATCH:
             ledger.scratch(statement)
@@ -89,6 +92,7 @@ class Listing:
         """Forgets the last session's numbers, which died with it."""
         self.ledger.scratch("DELETE FROM temp.offered")
         self._unnumbered = False
+        self._session += 1
 
     def add_uidls(self, uidls: Iterable[tuple[int | None, str]]) -> None:
         """Takes what UIDL answered, as it streams in; None where a line had no number."""
@@ -202,6 +206,10 @@ class Listing:
             )
         )
 
+    def waiting(self) -> int:
+        """How many messages are to be fetched."""
+        return int(self.ledger.value("SELECT count(*) FROM temp.offered WHERE verdict = 'fetch'"))
+
     def to_check(self) -> Iterator[Listed]:
         """The messages whose header digest is wanted, in the order of their numbers."""
         return self._with_verdict("check")
@@ -249,10 +257,11 @@ class Listing:
                 "UPDATE temp.offered SET verdict = 'same' WHERE number = ?", (listed.number,)
             )
 
-    def settle(self, now: float) -> None:
+    def settle(self, now: float, *, retires: bool = False) -> None:
         """Writes down what the listing says, once every header digest asked for is in.
 
-        New messages become LISTED, known ones that are no longer listed VANISHED.
+        New messages become LISTED, known ones that are no longer listed VANISHED; those that we
+        have do not where the server ``retires`` at QUIT what was retrieved, since it was told to.
         """
         with self.ledger.write() as db:
             db.execute("UPDATE temp.offered SET verdict = 'fetch' WHERE verdict = 'check'")
@@ -266,7 +275,7 @@ class Listing:
             ).fetchall():
                 self._recognise(db, row, int(now))
             self._register(db, int(now))
-            self._vanish(db)
+            self._vanish(db, _UNFETCHED if retires else _MAY_VANISH)
 
     def _recognise(self, db: Any, row: tuple[int, str | None, int | None, bytes], now: int) -> None:
         number, uidl, size, header = row
@@ -305,19 +314,20 @@ class Listing:
                 " AND messages.digest IS NULL AND messages.stage IN ('listed', 'vanished', 'gone')"
             )
         db.execute(
-            "INSERT INTO temp.seen (uidl, nth, message, outcome)"
+            "INSERT INTO temp.seen (uidl, nth, message, outcome, session)"
             " SELECT coalesce(uidl, ''), nth, message,"
-            " CASE WHEN verdict IN ('known', 'linked', 'failed') THEN verdict END"
+            " CASE WHEN verdict IN ('known', 'linked', 'failed') THEN verdict END, ?"
             " FROM temp.offered WHERE true"
             " ON CONFLICT (uidl, nth) DO UPDATE SET outcome = coalesce(outcome, excluded.outcome),"
-            " message = coalesce(excluded.message, message)"
+            " message = coalesce(excluded.message, message), session = excluded.session",
+            (self._session,),
         )
 
-    def _vanish(self, db: Any) -> None:
+    def _vanish(self, db: Any, stages: str) -> None:
         # A UIDL that is still listed has not vanished, whichever version of it is the newest.
         db.execute(
             "UPDATE main.messages SET stage = 'vanished' WHERE account_id = ?"
-            f" AND stage IN ({_MAY_VANISH})"
+            f" AND stage IN ({stages})"
             " AND id NOT IN (SELECT message FROM temp.offered WHERE message IS NOT NULL)"
             " AND (uidl IS NULL OR uidl NOT IN"
             " (SELECT uidl FROM temp.offered WHERE uidl IS NOT NULL))"
@@ -376,9 +386,8 @@ class Listing:
     def _no_longer_offered(self) -> int:
         return int(
             self.ledger.value(
-                "SELECT count(*) FROM temp.seen s WHERE s.outcome IS NULL AND NOT EXISTS"
-                " (SELECT 1 FROM temp.offered o WHERE coalesce(o.uidl, '') = s.uidl"
-                " AND o.nth = s.nth)"
+                "SELECT count(*) FROM temp.seen WHERE outcome IS NULL AND session < ?",
+                (self._session,),
             )
         )
 

@@ -16,8 +16,11 @@ it finds a defect.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from archiver.mail.fields import ADDRESS_FIELDS, Fields
 from archiver.model import Address
@@ -80,11 +83,7 @@ def _suitable_body(body: bytes | None, charset: str | None) -> bool:
 
 
 def _ask(octets: bytes, shown: dict[str, bytes], *, with_body: bool) -> Reading:
-    import mailparser
-
-    # It logs fields of the message as errors; what it cannot read is a defect here and no news.
-    logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
-    parser = mailparser.parse_from_bytes(octets)
+    parser = _mail_parser()(octets)
     doubtful = {defect["header"] for defect in parser.address_header_defects}
     addresses = {
         name: tuple(Address(person, address) for person, address in getattr(parser, _attr(name)))
@@ -98,6 +97,17 @@ def _ask(octets: bytes, shown: dict[str, bytes], *, with_body: bool) -> Reading:
         addresses=addresses,
         text=(texts[0] if texts else "") if with_body else None,
     )
+
+
+@cache
+def _mail_parser() -> Callable[[bytes], Any]:
+    import mailparser
+
+    # It logs fields of the message as errors; what it cannot read is a defect here and no news.
+    # Set once: each setting empties what every logger of the process has cached.
+    logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
+    parse: Callable[[bytes], Any] = mailparser.parse_from_bytes
+    return parse
 
 
 def _attr(name: str) -> str:

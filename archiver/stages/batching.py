@@ -54,6 +54,11 @@ class BatchWriter:
         return self._segment.octets - self._message.offset
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no complete message waits to be landed."""
+        return not self._landed
+
+    @property
     def is_due(self) -> bool:
         """Whether the batch should be closed now."""
         if self._segment is None:
@@ -95,6 +100,18 @@ class BatchWriter:
         message, self._message = self._message, None
         self._segment.cut(message.offset)
         return message.listed
+
+    def disown(self, listed: Listed) -> int:
+        """Takes back the newest complete message if it is this one; returns how many that was.
+
+        The stream went on behind its end, so it may have been cut short.
+        """
+        if self._segment is None or not self._landed or self._landed[-1].listed != listed:
+            return 0
+        if self._message is not None:
+            self.abandon()
+        self._segment.cut(self._landed.pop().offset)
+        return 1
 
     def close(self) -> str | None:
         """Makes the complete messages durable and lands them.

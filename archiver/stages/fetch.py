@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from archiver.config import AccountSettings
-from archiver.errors import ServerRefused, ServerUnavailable, SessionLost
+from archiver.errors import ProtocolError, ServerRefused, ServerUnavailable, SessionLost
 from archiver.format import MessageHash
 from archiver.ledger.accounts import fix_utf8, narrow
 from archiver.ledger.landing import Draft, fail_fetch, land_links
@@ -83,8 +83,10 @@ class Tally:
     """What a run has retrieved so far, over all of its sessions."""
 
     messages: int = 0
+    wanted: int = 0
     octets: int = 0
     connected: bool = False
+    warned: bool = False
     last_login: float | None = None
     login_delay: float = 0.0
 
@@ -132,6 +134,11 @@ def _session(job: FetchJob) -> _End:
     _wait_for_login(job)
     session = Session.open(_server(job.settings), _limits(job))
     job.tally.connected = True
+    if job.settings.server.security == "plain" and not job.tally.warned:
+        job.tally.warned = True
+        job.reporter.note(
+            job.settings.name, "no TLS: the password and all mail can be read on the way"
+        )
     with session:
         try:
             _sign_in(job, session)
@@ -202,8 +209,9 @@ def _list(job: FetchJob, session: Session) -> None:
     capabilities = session.capabilities
     listing.classify(top=capabilities.top or not capabilities.advertised)
     _check(job, session)
-    listing.settle(job.clock.now())
+    listing.settle(job.clock.now(), retires=_retires(job, session))
     _land_links(job)
+    job.tally.wanted = job.tally.messages + listing.waiting()
 
 
 def _check(job: FetchJob, session: Session) -> None:
@@ -255,7 +263,9 @@ def _retrieve(job: FetchJob, session: Session) -> _End:
         for batch in _batches(job, session, budget, writer):
             batches.append(batch)
             job.archiving.landed(batch)
-    except ServerUnavailable:
+    except ServerUnavailable as error:
+        if isinstance(error, ProtocolError) and session.suspect is not None:
+            job.tally.messages -= writer.disown(session.suspect)
         batches += _rescue(job, writer)
         raise
     except BaseException:
@@ -273,6 +283,7 @@ def _retrieve(job: FetchJob, session: Session) -> _End:
 def _batches(
     job: FetchJob, session: Session, budget: "_Budget", writer: BatchWriter
 ) -> Iterator[str]:
+    refused: dict[int, Listed] = {}
     for event in session.retrieve(budget.wanted()):
         match event:
             case Chunk(octets):
@@ -282,18 +293,40 @@ def _batches(
                     _refuse(job, listed, _too_large(job.settings))
                     raise SessionLost("a message has no end within max_message")
             case Started(listed):
+                # The answer that follows a message confirms that it ended where it seemed to, so
+                # a batch is closed only when the next one begins.
+                if writer.is_due and (batch := writer.close()) is not None:
+                    _show(job)
+                    yield batch
                 writer.begin(listed)
-            case Finished(listed, anomalies):
+            case Finished(_, anomalies):
                 job.tally.octets += writer.finish(anomalies)
                 job.tally.messages += 1
-                if writer.is_due and (batch := writer.close()) is not None:
-                    job.reporter.progress(job.settings.name, "fetch", job.tally.messages, None)
-                    yield batch
             case Refused(listed, _, text):
                 _refuse(job, listed, f"the server refused it: {text[:200]}")
+                refused[listed.number] = listed
+    if refused:
+        _sort_out(job, session, refused)
+    elif not writer.is_empty:
+        session.noop()
     if (batch := writer.close()) is not None:
         yield batch
-    job.reporter.progress(job.settings.name, "fetch", job.tally.messages, None)
+    _show(job)
+
+
+def _show(job: FetchJob) -> None:
+    wanted = job.tally.wanted if job.limit is None else min(job.tally.wanted, job.limit)
+    job.reporter.progress(job.settings.name, "fetch", job.tally.messages, wanted)
+
+
+def _sort_out(job: FetchJob, session: Session, refused: dict[int, Listed]) -> None:
+    """Tells messages that left the mailbox since it was listed from those that are refused."""
+    gone = dict(refused)
+    for number, _ in session.sizes():
+        gone.pop(number, None)
+    for listed in gone.values():
+        fail_fetch(job.listing, listed, "", job.clock.now(), vanished=True)
+        job.reporter.note(job.settings.name, f"message {listed.number} left the server meanwhile")
 
 
 def _rescue(job: FetchJob, writer: BatchWriter) -> list[str]:
@@ -320,6 +353,7 @@ class _Budget:
     def __init__(self, job: FetchJob, *, retiring: bool) -> None:
         self._job = job
         self._retiring = retiring
+        self._begun = job.tally.messages
         self.full = False
         self.spent = False
 
@@ -351,12 +385,8 @@ class _Budget:
             yield listed
 
     def _reached_limit(self, messages: int) -> bool:
-        limit, begun = self._job.limit, self._begun
-        return limit is not None and begun + messages >= limit
-
-    @property
-    def _begun(self) -> int:
-        return self._job.tally.messages
+        limit = self._job.limit
+        return limit is not None and self._begun + messages >= limit
 
 
 def _retires(job: FetchJob, session: Session) -> bool:

@@ -7,6 +7,7 @@ whoever keeps the ledger grants each part once (``claim``).
 
 import hashlib
 import io
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -62,24 +63,24 @@ def upload(
     Raises:
         StoreError: the store refuses or cannot be reached; nothing is known of what it took.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool, segment.open("rb", buffering=0) as octets:
         puts = _Puts(store, pool)
         parts: dict[str, tuple[str, ...]] = {}
         for message in batch.messages:
-            payload = _payload(segment, message)
+            payload = _payload(segment, octets.fileno(), message)
             key = raw_key(batch.account, batch.day, batch.id, message.digest)
             puts.put(Kind.RAW, key, payload, RAW_TYPE, of=message.digest)
             sink = _Parts(segment.parent)
             try:
                 mail = _read(payload, message, sink, header_only)
                 parts[message.digest] = tuple(part.digest for part, _ in sink.found)
-                for part, octets in sink.found:
+                for part, decoded in sink.found:
                     if claim(part.digest):
                         key = part_key(batch.account, batch.day, batch.id, part.digest)
                         content_type = part.type or _DEFAULT_TYPE
-                        puts.put(Kind.PART, key, octets, content_type, of=message.digest)
+                        puts.put(Kind.PART, key, decoded, content_type, of=message.digest)
                     else:
-                        sink.release(octets)
+                        sink.release(decoded)
             except BaseException:
                 puts.cancel()
                 raise
@@ -88,12 +89,11 @@ def upload(
     return Uploaded(copies=tuple(puts.copies), parts=parts, failed=puts.failed)
 
 
-def _payload(segment: Path, message: SpooledMessage) -> Payload:
+def _payload(segment: Path, descriptor: int, message: SpooledMessage) -> Payload:
     if message.length > _SMALL:
         return payload_of_slice(segment, message.offset, message.length, message.digest)
-    with segment.open("rb") as file:
-        file.seek(message.offset)
-        return replace(payload_of(file.read(message.length)), sha256=message.digest)
+    octets = os.pread(descriptor, message.length, message.offset)
+    return replace(payload_of(octets), sha256=message.digest)
 
 
 def _read(
