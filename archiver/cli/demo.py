@@ -1,10 +1,11 @@
 """``demo``: the whole thing in one command, with nothing to configure."""
 
-import os
+import sys
 import tempfile
 import threading
+from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +14,12 @@ from archiver.cli.progress import reporter
 from archiver.cli.report import print_outcome
 from archiver.cli.search import show
 from archiver.config import AccountSettings, PasswordSource, ServerUrl, Settings, StoreSettings
-from archiver.errors import ArchiverError
 
-_PASSWORD_VARIABLE = "ARCHIVER_DEMO_PASSWORD"  # noqa: S105 - a name, not a secret
-_WORDS = "contract"
+if TYPE_CHECKING:
+    from archiver.model import Mail
+
+_WORDS = "signed contract"
+_TEXT_LINES = 12
 
 
 def command(
@@ -26,19 +29,33 @@ def command(
     ] = None,
 ) -> None:
     """Archive a made-up mailbox from a POP3 server on this machine into a directory."""
+    place = (directory or Path(tempfile.mkdtemp(prefix="archiver-demo-"))).absolute()
+    # A demonstration is one story for a person, so all of it goes to one stream.
+    with redirect_stderr(sys.stdout):
+        code = _archive(place)
+        if code == 0:
+            _look_around(place)
+    raise typer.Exit(code)
+
+
+def _archive(place: Path) -> int:
     from archiver.pipeline import Verb, run
     from archiver.verbs.demo import demo_server
 
-    place = (directory or Path(tempfile.mkdtemp(prefix="archiver-demo-"))).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    password = place / "password"
     with demo_server() as server:
-        say(f"A POP3 server with {len(server.messages)} messages is at 127.0.0.1:{server.port}.")
-        say(f"Archiving them into {place / 'archive'}:")
+        say(
+            f"A POP3 server with {len(server.messages)} messages listens on 127.0.0.1, port"
+            f" {server.port}."
+        )
+        say(f"Archiving them into {place / 'archive'}, with the state in {place / 'state'}.")
         say()
-        os.environ[_PASSWORD_VARIABLE] = server.password
+        password.write_text(server.password)
         account = AccountSettings(
             name="demo",
             server=ServerUrl("127.0.0.1", server.port, server.user, "plain"),
-            password=PasswordSource(env=_PASSWORD_VARIABLE),
+            password=PasswordSource(file=str(password)),
         )
         settings = Settings(
             accounts=(account,),
@@ -49,9 +66,7 @@ def command(
     print_outcome(outcome.reports, settings.store.url)
     for error in outcome.errors:
         complain(error)
-    if outcome.exit_code:
-        raise typer.Exit(outcome.exit_code)
-    _look_around(place)
+    return outcome.exit_code
 
 
 def _look_around(place: Path) -> None:
@@ -66,27 +81,37 @@ def _look_around(place: Path) -> None:
     finally:
         index.close()
     say()
-    say(f"archiver search {_WORDS} --state {state}")
+    say(f"$ archiver search {_WORDS} --state {state}")
     for hit in hits:
         show(hit)
     if hits:
-        stored = place / "archive" / hits[0].key
+        stored = place / "archive" / hits[-1].key
         say()
-        say(f"The first of them, as its server sent it: {stored}")
-        say()
-        typer.echo(_beginning(stored))
+        say(f"$ archiver parse {stored}")
+        _show_message(_read(stored))
     say()
+    say("Every octet is there as the server sent it; run it again and nothing is fetched twice.")
     say("With a real account, into a directory or a bucket:")
+    say()
     say("  archiver run --server pop3s://me@pop.example.com --store ./mail-archive")
     say("  archiver run --server pop3s://me@pop.example.com --store s3://bucket/prefix")
 
 
-def _beginning(path: Path) -> str:
-    try:
-        text = path.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise ArchiverError(f"{path} cannot be read: {error.strerror}") from None
-    header, _, body = text.replace("\r\n", "\n").partition("\n\n")
-    wanted = ("from:", "to:", "subject:", "date:", "content-type:")
-    shown = [line for line in header.split("\n") if line.lower().startswith(wanted)]
-    return "\n".join([*shown, "", *body.split("\n")[:12]])
+def _read(stored: Path) -> "Mail":
+    from archiver.cli.parse import read_file
+
+    return read_file(stored)
+
+
+def _show_message(mail: "Mail") -> None:
+    """The fields that matter, the beginning of the text, and the parts."""
+    people = ", ".join(f"{author.name} <{author.address}>" for author in mail.authors)
+    say(f"From:     {people}")
+    say(f"To:       {', '.join(address.address for address in mail.to)}")
+    say(f"Date:     {mail.date_header}")
+    say(f"Subject:  {mail.subject}")
+    for part in mail.parts:
+        say(f"Part:     {part.name or '(no name)'}, {part.type}, {part.size:,} octets")
+    say()
+    for line in mail.text.splitlines()[:_TEXT_LINES]:
+        say(f"  {line}")

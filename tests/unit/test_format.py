@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.format import MessageHash
+from archiver.model import Fingerprint
 
 PIECES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"Received: x", b""]), max_size=12)
 
