@@ -18,6 +18,7 @@ from archiver.model import Fingerprint, Locator
 FORMAT = 1
 FORMAT_KEY = "format.json"
 STATE_PREFIX = "state/"
+MAIL_PREFIX = "mail/"
 RAW_TYPE = "message/rfc822"
 MANIFEST_TYPE = "application/gzip"
 

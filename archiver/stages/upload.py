@@ -10,9 +10,10 @@ import io
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Semaphore
 from typing import BinaryIO
 
 from archiver.errors import KeyTaken, MessageError
@@ -66,27 +67,34 @@ def upload(
     with ThreadPoolExecutor(THREADS) as pool, segment.open("rb", buffering=0) as octets:
         puts = _Puts(store, pool)
         parts: dict[str, tuple[str, ...]] = {}
-        for message in batch.messages:
-            payload = _payload(segment, octets.fileno(), message)
-            key = raw_key(batch.account, batch.day, batch.id, message.digest)
-            puts.put(Kind.RAW, key, payload, RAW_TYPE, of=message.digest)
-            sink = _Parts(segment.parent)
-            try:
-                mail = _read(payload, message, sink, header_only)
-                parts[message.digest] = tuple(part.digest for part, _ in sink.found)
-                for part, decoded in sink.found:
-                    if claim(part.digest):
-                        key = part_key(batch.account, batch.day, batch.id, part.digest)
-                        content_type = part.type or _DEFAULT_TYPE
-                        puts.put(Kind.PART, key, decoded, content_type, of=message.digest)
-                    else:
-                        sink.release(decoded)
-            except BaseException:
-                puts.cancel()
-                raise
-            read(mail)
+        try:
+            for message in batch.messages:
+                payload = _payload(segment, octets.fileno(), message)
+                key = raw_key(batch.account, batch.day, batch.id, message.digest)
+                puts.put(Kind.RAW, key, payload, RAW_TYPE, of=message.digest)
+                sink = _Parts(segment.parent, _part_taker(batch, message, puts, claim))
+                read(_read(payload, message, sink, header_only))
+                parts[message.digest] = tuple(sink.digests)
+        except BaseException as error:
+            puts.cancel(error)
+            raise
         puts.finish()
     return Uploaded(copies=tuple(puts.copies), parts=parts, failed=puts.failed)
+
+
+def _part_taker(
+    batch: Batch, message: SpooledMessage, puts: "_Puts", claim: Callable[[str], bool]
+) -> Callable[[Part, Payload], None]:
+    """Puts a decoded part if that is this batch's to do; at once, so that parts do not pile up."""
+
+    def take(part: Part, payload: Payload) -> None:
+        if not claim(part.digest):
+            _release(payload)
+            return
+        key = part_key(batch.account, batch.day, batch.id, part.digest)
+        puts.put(Kind.PART, key, payload, part.type or _DEFAULT_TYPE, of=message.digest)
+
+    return take
 
 
 def _payload(segment: Path, descriptor: int, message: SpooledMessage) -> Payload:
@@ -124,43 +132,57 @@ class _Puts:
     def __init__(self, store: Store, pool: ThreadPoolExecutor) -> None:
         self._store = store
         self._pool = pool
-        self._waiting: set[Future[None]] = set()
+        # A semaphore, since waiting for the first of several futures costs more than the parsing.
+        self._room = Semaphore(_WAITING)
+        self._error: BaseException | None = None
         self.copies: list[Copy] = []
         self.failed: dict[str, str] = {}
 
     def put(self, kind: Kind, key: str, payload: Payload, content_type: str, *, of: str) -> None:
-        """Starts a write as soon as there is room for one more."""
-        while len(self._waiting) >= _WAITING:
-            self._settle(*wait(self._waiting, return_when=FIRST_COMPLETED))
-        self._waiting.add(self._pool.submit(self._put, kind, key, payload, content_type, of))
+        """Starts a write as soon as there is room for one more.
+
+        Raises:
+            StoreError: an earlier write failed.
+        """
+        self._room.acquire()
+        if self._error is not None:
+            raise self._error
+        self._pool.submit(self._put, kind, key, payload, content_type, of)
 
     def _put(self, kind: Kind, key: str, payload: Payload, content_type: str, of: str) -> None:
         try:
-            stat = self._store.put(key, payload, content_type=content_type)
-            _check(stat, payload)
+            if self._error is None:
+                self._store_one(kind, key, payload, content_type)
         except (MessageError, KeyTaken) as error:
             self.failed[of] = error.message
-        else:
-            locator = Locator(
-                key=key, length=payload.length, etag=stat.etag, version_id=stat.version_id
-            )
-            self.copies.append(Copy(kind, payload.sha256, locator))
+        except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
+            self._error = self._error or error
         finally:
             _release(payload)
+            self._room.release()
 
-    def _settle(self, done: set[Future[None]], waiting: set[Future[None]]) -> None:
-        self._waiting = waiting
-        for future in done:
-            future.result()
+    def _store_one(self, kind: Kind, key: str, payload: Payload, content_type: str) -> None:
+        stat = self._store.put(key, payload, content_type=content_type)
+        _check(stat, payload)
+        locator = Locator(
+            key=key, length=payload.length, etag=stat.etag, version_id=stat.version_id
+        )
+        self.copies.append(Copy(kind, payload.sha256, locator))
 
     def finish(self) -> None:
-        """Waits for every write."""
-        self._settle(*wait(self._waiting))
+        """Waits for every write.
 
-    def cancel(self) -> None:
+        Raises:
+            StoreError: one of them failed.
+        """
+        for _ in range(_WAITING):
+            self._room.acquire()
+        if self._error is not None:
+            raise self._error
+
+    def cancel(self, error: BaseException) -> None:
         """Starts no further write."""
-        for future in self._waiting:
-            future.cancel()
+        self._error = self._error or error
 
 
 def _check(stat: Stat, payload: Payload) -> None:
@@ -187,13 +209,14 @@ def _release(payload: Payload) -> None:
 class _Parts:
     """Takes a message's parts as they are decoded: small ones in memory, large ones in files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, take: Callable[[Part, Payload], None]) -> None:
         self._directory = directory
+        self._take = take
         self._memory = io.BytesIO()
         self._file: BinaryIO | None = None
         self._path: Path | None = None
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self.found: list[tuple[Part, Payload]] = []
+        self.digests: list[str] = []
 
     def begin(self) -> None:
         """A part begins."""
@@ -218,8 +241,5 @@ class _Parts:
         else:
             octets = self._memory.getvalue()
             opener = lambda: io.BytesIO(octets)  # noqa: E731 - one expression, bound right here
-        self.found.append((part, Payload(part.size, part.digest, self._md5.digest(), opener)))
-
-    def release(self, payload: Payload) -> None:
-        """This part will not be stored from here."""
-        _release(payload)
+        self.digests.append(part.digest)
+        self._take(part, Payload(part.size, part.digest, self._md5.digest(), opener))

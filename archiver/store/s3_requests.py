@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 from archiver.config import StoreSettings
-from archiver.format import STATE_PREFIX
+from archiver.format import MAIL_PREFIX, STATE_PREFIX
 from archiver.model import Payload
 from archiver.store.contract import Capabilities, Stat
 
@@ -27,7 +27,8 @@ _KMS = "aws:kms"
 class PutShape:
     """The parts of a PUT that are the same for all objects; made once, copied for each call.
 
-    What lies below ``state/`` is replaced and removed, so it gets no lock, tags or storage class.
+    What lies below ``state/`` is replaced and removed, so it gets no lock and no tags; a storage
+    class is for what lies below ``mail/``.
     """
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
@@ -38,14 +39,13 @@ class PutShape:
         if settings.kms_key is not None:
             state["SSEKMSKeyId"] = settings.kms_key
         archive = dict(state)
-        if settings.storage_class is not None:
-            archive["StorageClass"] = settings.storage_class
         if settings.tags:
             # A space as %20, since Ceph takes a plus sign for itself.
             archive["Tagging"] = urlencode(settings.tags, quote_via=quote)
         if settings.legal_hold:
             archive["ObjectLockLegalHoldStatus"] = "ON"
         self._state, self._archive = state, archive
+        self._storage_class = settings.storage_class
         self._lock_mode, self._lock_days = settings.lock_mode, settings.lock_days
 
     def request(
@@ -71,6 +71,9 @@ class PutShape:
         if self._lock_mode is not None and self._lock_days is not None and not in_state:
             request["ObjectLockMode"] = self._lock_mode
             request["ObjectLockRetainUntilDate"] = _days_from_now(self._lock_days)
+        # Manifests and format.json are read back in normal work, which cold classes do not allow.
+        if self._storage_class is not None and key.startswith(MAIL_PREFIX):
+            request["StorageClass"] = self._storage_class
         return cast("PutObjectRequestTypeDef", request)
 
 
