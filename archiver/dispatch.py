@@ -7,12 +7,16 @@ after its first error nothing more is archived in this run, while fetching may g
 
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from archiver.archiving import Archivist, Deferred, Progress
 from archiver.model import Reporter
 from archiver.state import Spool
+
+_POLL_SECONDS = 0.5
+"""How often a waiting thread looks whether the run was asked to end, which nobody tells it."""
 
 
 class Dispatch:
@@ -122,19 +126,35 @@ class Dispatch:
         """Waits for these batches; see ``stages.fetch.Archiving``."""
         wanted = set(batches)
         with self._changed:
-            self._changed.wait_for(lambda: not wanted & self._open, timeout=seconds)
-            if wanted & self._open:
+            if not self._wait_until(lambda: not wanted & self._open, seconds):
                 return None
             return wanted <= self._ended
 
-    def wait_for_space(self) -> bool:
-        """Waits until half of the spool is free; False when nothing is going to free it."""
+    def wait_for_space(self, octets: int) -> bool:
+        """Waits until the spool has room for so many octets, and is half empty at the least.
+
+        An empty spool has room for any one message. Returns False when nothing is going to free it.
+        """
         spool = self._spool
+
+        def has_room() -> bool:
+            used = spool.used
+            return used == 0 or used <= min(spool.limit // 2, spool.limit - octets)
+
         with self._changed:
-            self._changed.wait_for(
-                lambda: spool.used <= spool.limit // 2 or not self._open or self._stopping()
-            )
-        return spool.used <= spool.limit // 2 and not self._stopping()
+            while not (has_room() or not self._open or self._stopping()):
+                self._changed.wait(_POLL_SECONDS)
+        return has_room() and not self._stopping()
+
+    def _wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Waits for a condition, for so long at the most, and no longer than the run goes on."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0 or self._stopping():
+                return False
+            self._changed.wait(min(left, _POLL_SECONDS))
+        return True
 
     def drain(self) -> None:
         """Waits until every batch is archived or has failed; deferred ones are tried once more."""

@@ -450,6 +450,6 @@ class _Handing:
         """See ``stages.fetch.Archiving``."""
         return self._dispatch.wait_archived(batches, seconds) if self._archives else False
 
-    def wait_for_space(self) -> bool:
+    def wait_for_space(self, octets: int) -> bool:
         """See ``stages.fetch.Archiving``."""
-        return self._archives and self._dispatch.wait_for_space()
+        return self._archives and self._dispatch.wait_for_space(octets)

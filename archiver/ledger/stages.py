@@ -14,8 +14,8 @@ MOVES: dict[Stage, frozenset[Stage]] = {
     Stage.SPOOLED: frozenset({Stage.ARCHIVED, Stage.LISTED}),
     # Proven in the store and named by a manifest.
     Stage.ARCHIVED: frozenset({Stage.DELETE_SENT, Stage.VANISHED}),
-    # The same octets were archived under another UIDL.
-    Stage.LINKED: frozenset({Stage.DELETE_SENT, Stage.VANISHED}),
+    # The same octets were archived under another UIDL; listed again when those were lost.
+    Stage.LINKED: frozenset({Stage.DELETE_SENT, Stage.VANISHED, Stage.LISTED}),
     # Left the server without our DELE; a mailbox restored from a backup brings it back.
     Stage.VANISHED: frozenset({Stage.LISTED, Stage.ARCHIVED, Stage.LINKED, Stage.SPOOLED}),
     # We sent DELE and QUIT; only a later listing tells whether it worked.

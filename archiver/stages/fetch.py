@@ -54,8 +54,8 @@ class Archiving(Protocol):
     def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
         """Waits for batches: True when all are ARCHIVED, None when time is up, False for never."""
 
-    def wait_for_space(self) -> bool:
-        """Waits until the spool has room again; False when nobody is going to make any."""
+    def wait_for_space(self, octets: int) -> bool:
+        """Waits until the spool has room for so many; False when nobody is going to make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class Tally:
 
     messages: int = 0
     wanted: int = 0
+    refused_octets: int = 0
     octets: int = 0
     connected: bool = False
     warned: bool = False
@@ -123,7 +124,7 @@ def fetch(job: FetchJob) -> None:
             continue
         if end is _End.DONE:
             return
-        if end is _End.FULL and not job.archiving.wait_for_space():
+        if end is _End.FULL and not job.archiving.wait_for_space(job.tally.refused_octets):
             job.reporter.note(
                 job.settings.name, "the spool is full: archiver upload makes room, then fetch again"
             )
@@ -379,6 +380,7 @@ class _Budget:
             waiting = job.spool.used + octets
             if waiting and waiting + size > job.spool.limit:
                 self.full = True
+                job.tally.refused_octets = size
                 return
             messages += 1
             octets += size
