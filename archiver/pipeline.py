@@ -18,7 +18,7 @@ from archiver import secrets
 from archiver.archiving import Archivist, Chains, Progress, Steps
 from archiver.config import AccountSettings, Settings
 from archiver.dispatch import Dispatch
-from archiver.errors import AlreadyRunning, ArchiverError, worst
+from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.indexing import Indexer, lacking, trust_marks
 from archiver.ledger import Ledger, landing, manifests
 from archiver.ledger.accounts import (
@@ -37,8 +37,6 @@ from archiver.stages.fetch import FetchJob, Tally, fetch
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.store import Capabilities, canonical_url
 from archiver.workers import Claims, Prepare, Read, Worker
-
-_INTERRUPTED = 130
 
 
 class Verb(StrEnum):
@@ -285,7 +283,7 @@ class _Run:
         """Keeps an expected error for the report; any other is a bug and ends the run."""
         if not isinstance(error, ArchiverError):
             raise error
-        self.errors.append(error)
+        self._share(error)
 
     def _archivist(self) -> Archivist:
         worker = Worker(self._prepare_known)
@@ -356,18 +354,31 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Adds up, and writes down how the run ended."""
+        if self.stop.is_set():
+            self._share(
+                Interrupted(
+                    "interrupted at a safe point", hint="run again to go on where this run ended"
+                )
+            )
         reports = [self._report(account) for account in self.accounts]
         codes = [code for account in self.accounts for code in account.codes]
         codes += [error.exit_code for error in self.errors]
-        if self.stop.is_set():
-            codes.append(_INTERRUPTED)
         return Outcome(tuple(reports), tuple(self.errors), worst(codes))
+
+    def _share(self, error: ArchiverError) -> None:
+        """Keeps an error that concerns every account."""
+        self.errors.append(error)
+        for account in self.accounts:
+            account.codes.append(error.exit_code)
 
     def _report(self, account: _Account) -> Reconciliation | StageReport:
         owner = account.ledger_account
         failed, held = problem_count(self.ledger, owner.row)
         if failed or held:
             account.codes.append(3)
+        waiting = landing.waiting(self.ledger, owner)
+        if waiting and self.verb is Verb.RUN:
+            self.reporter.note(owner.name, f"{waiting:,} messages wait in the spool for the store")
         now = self.clock.now()
         report: Reconciliation | StageReport
         if account.counts is None:

@@ -243,6 +243,17 @@ def _spooled(row: tuple[Any, ...]) -> SpooledMessage:
     )
 
 
+def waiting(ledger: Ledger, account: LedgerAccount) -> int:
+    """How many of the account's messages are in the spool and not archived."""
+    return int(
+        ledger.value(
+            "SELECT count(*) FROM messages m JOIN batches b ON b.id = m.batch_id"
+            " WHERE b.account_id = ? AND b.archived_at IS NULL AND m.stage = 'spooled'",
+            (account.row,),
+        )
+    )
+
+
 def is_uploaded(ledger: Ledger, name: str) -> bool:
     """Whether every message of a batch was put into the store, proven or not."""
     return bool(ledger.value("SELECT uploaded_at NOTNULL FROM batches WHERE name = ?", (name,)))
