@@ -94,13 +94,12 @@ class Dispatch:
             return
         try:
             progress = self._do(archivist, batch)
+            self._count_in(account, batch, progress, done=archivist.steps.verify)
         except Deferred:
             with self._changed:
                 self._deferred.append((account, batch))
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
             self._fail(error)
-        else:
-            self._count_in(account, batch, progress, done=archivist.steps.verify)
 
     def _count_in(self, account: str, batch: str, progress: Progress, *, done: bool) -> None:
         with self._changed:

@@ -7,6 +7,7 @@ ARCHITECTURE.md describes it for whoever has the bucket and not us.
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,8 +84,8 @@ def check_format(octets: bytes) -> None:
     """
     try:
         document = json.loads(octets)
-        version, requires = document["format"], document["requires"]
-    except (ValueError, TypeError, KeyError):
+        version, requires = document["format"], list(document["requires"])
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise IntegrityError(
             f"{FORMAT_KEY} in the store is not readable as a format document",
             hint="check the prefix: something other than an archive may lie there",
@@ -136,7 +137,8 @@ def read_manifest(octets: bytes) -> tuple[ManifestHead, list[dict[str, Any]]]:
         first, *records = (json.loads(line) for line in gzip.decompress(octets).splitlines())
         head = ManifestHead(first["account"], first["writer"], first["sequence"], first["previous"])
         version, requires = first["format"], first["requires"]
-    except (OSError, EOFError, ValueError, TypeError, KeyError):
+        records = [dict(record) for record in records]
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, RecursionError):
         raise IntegrityError("a manifest in the store cannot be decoded") from None
     if version != FORMAT or requires:
         raise IntegrityError(

@@ -13,6 +13,9 @@ from archiver.model import Address, Mail, Part
 INDEX_VERSION: Final = 1
 """Of what an entry holds: a higher one makes the entries of a lower one due again."""
 
+TEXT_LIMIT: Final = 4 << 20
+"""Octets of a text body, in UTF-8, that are indexed; an entry must stay small on its way here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -29,7 +32,7 @@ class Entry:
     """One message, ready to be inserted.
 
     ``people`` are the mailboxes with their roles (``from``, ``to``, ``cc``, ``bcc``, ``reply-to``)
-    in the order of the message; ``text`` is the text body in UTF-8.
+    in the order of the message; ``text`` is the text body in UTF-8, up to TEXT_LIMIT.
     """
 
     digest: bytes
@@ -67,6 +70,7 @@ def prepare(mail: Mail) -> Entry:
         for person in persons
     )
     attachments = tuple(_storable_part(part) for part in mail.parts if _is_attachment(part))
+    text = mail.text.encode(errors="replace")[:TEXT_LIMIT]
     return Entry(
         digest=bytes.fromhex(mail.digest),
         message_id=None if mail.message_id is None else _storable(mail.message_id),
@@ -78,10 +82,10 @@ def prepare(mail: Mail) -> Entry:
         words=Words(
             subject=normalise(mail.subject),
             addresses=normalise("\n".join(f"{a.name}\n{a.address}" for _, a in people)),
-            body=normalise(mail.text),
+            body=normalise(text.decode(errors="ignore")),
             names=normalise("\n".join(part.name or "" for part in attachments)),
         ),
-        text=mail.text.encode(errors="replace"),
+        text=text,
     )
 
 

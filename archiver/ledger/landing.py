@@ -110,6 +110,8 @@ def _spool(
             (*values, *times, waiting[0]),
         )
         return int(waiting[0])
+    if listed.uidl is not None:
+        _note_reuse(db, listing, listed.uidl)
     made = db.execute(
         "INSERT INTO messages (account_id, uidl, listed_size, digest, header_digest, batch_id,"
         " offset, length, fetched_at, anomalies, stage, listed_at)"
@@ -117,6 +119,12 @@ def _spool(
         (account, listed.uidl, *values, *times, int(landed.fetched_at)),
     )
     return int(made.lastrowid)
+
+
+def _note_reuse(db: Any, listing: Listing, uidl: str) -> None:
+    known = "SELECT 1 FROM messages WHERE account_id = ? AND uidl = ? AND digest NOTNULL LIMIT 1"
+    if db.execute(known, (listing.account.row, uidl)).fetchone():
+        listing.reused(db)
 
 
 def land_links(ledger: Ledger, account: LedgerAccount, draft: Draft, now: float) -> int:
@@ -135,12 +143,31 @@ def land_links(ledger: Ledger, account: LedgerAccount, draft: Draft, now: float)
 
 
 def fail_fetch(
-    listing: Listing, listed: Listed, reason: str, now: float, *, vanished: bool = False
+    listing: Listing,
+    listed: Listed,
+    reason: str,
+    now: float,
+    *,
+    vanished: bool = False,
+    counted: bool = True,
 ) -> None:
-    """Records that a message could not be fetched; progress and earlier rows stay as they are."""
-    message = listing.message_of(listed)
+    """Records that a message could not be fetched; progress and earlier rows stay as they are.
+
+    Args:
+        listing: the run's listing.
+        listed: the message.
+        reason: why, for a person.
+        now: the time, in seconds since the epoch.
+        vanished: it left the server since it was listed, which is no failure.
+        counted: whether this was one of the tries that a message has.
+    """
     outcome = "vanished" if vanished else "failed"
     with listing.ledger.write() as db:
+        unfetched = db.execute(
+            "SELECT max(id) FROM messages WHERE account_id = ? AND uidl IS ? AND digest IS NULL",
+            (listing.account.row, listed.uidl),
+        )
+        message = unfetched.fetchone()[0]
         if vanished:
             db.execute(
                 "UPDATE messages SET stage = 'vanished', problem = 'none', reason = NULL"
@@ -150,15 +177,15 @@ def fail_fetch(
         elif message is None:
             made = db.execute(
                 "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, problem,"
-                " reason, tries) VALUES (?, ?, ?, 'listed', ?, 'failed', ?, 1)",
-                (listing.account.row, listed.uidl, listed.size, int(now), reason),
+                " reason, tries) VALUES (?, ?, ?, 'listed', ?, 'failed', ?, ?)",
+                (listing.account.row, listed.uidl, listed.size, int(now), reason, counted),
             )
             message = int(made.lastrowid or 0)
         else:
             db.execute(
-                "UPDATE messages SET problem = 'failed', reason = ?, tries = tries + 1"
-                " WHERE id = ? AND digest IS NULL",
-                (reason, message),
+                "UPDATE messages SET problem = 'failed', reason = ?, tries = tries + ?"
+                " WHERE id = ?",
+                (reason, counted, message),
             )
         listing.close(listed, outcome, message)
 
@@ -191,7 +218,7 @@ def give_back(ledger: Ledger, segment: str) -> int:
             "UPDATE messages SET stage = 'listed', digest = NULL, header_digest = NULL,"
             " batch_id = NULL, offset = NULL, length = NULL, fetched_at = NULL, anomalies = NULL"
             f" WHERE (batch_id IN {batch} AND stage IN ('spooled', 'linked'))"
-            f" OR (stage = 'linked' AND digest IN {lost} AND account_id ="
+            f" OR (stage IN ('linked', 'vanished') AND digest IN {lost} AND account_id ="
             " (SELECT account_id FROM batches WHERE segment = ?))",
             (segment, segment, segment),
         )

@@ -37,34 +37,24 @@ _SCRATCH = (
         nth INTEGER NOT NULL DEFAULT 1,
         message INTEGER,
         verdict TEXT,
-        header_digest BLOB
+        header_digest BLOB,
+        retrieved INTEGER NOT NULL DEFAULT 0
     )
     """,
     """
     CREATE TEMP TABLE seen (
         uidl TEXT NOT NULL,
         nth INTEGER NOT NULL,
+        size INTEGER,
         message INTEGER,
         outcome TEXT,
         session INTEGER NOT NULL,
+        closed INTEGER,
         PRIMARY KEY (uidl, nth)
     ) WITHOUT ROWID
     """,
 )
 _BY_UIDL, _BY_LIST = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many of the messages that a run met ended in which way."""
-
-    listed: int = 0
-    known: int = 0
-    linked: int = 0
-    fetched: int = 0
-    failed: int = 0
-    vanished: int = 0
-    remaining: int = 0
 
 
 class Listing:
@@ -83,7 +73,7 @@ class Listing:
         self._tries = tries
         self._unnumbered = False
         self._has_uidl = True
-        self._session = 0
+        self._session = self._unmoved_since = 0
         self._first_new = int(ledger.value("SELECT coalesce(max(id), 0) + 1 FROM messages"))
         for statement in _SCRATCH:
             ledger.scratch(statement)
@@ -92,7 +82,6 @@ class Listing:
         """Forgets the last session's numbers, which died with it."""
         self.ledger.scratch("DELETE FROM temp.offered")
         self._unnumbered = False
-        self._session += 1
 
     def add_uidls(self, uidls: Iterable[tuple[int | None, str]]) -> None:
         """Takes what UIDL answered, as it streams in; None where a line had no number."""
@@ -150,9 +139,19 @@ class Listing:
             return "UIDL and LIST name different messages"
         if ask("SELECT count(uidl) <> count(DISTINCT uidl) FROM temp.offered"):
             return "two messages shared one UIDL"
+        if ask("SELECT EXISTS (SELECT 1 FROM temp.offered WHERE uidl IS NULL)"):
+            return "a message has no UIDL, or more than one"
         if ask("SELECT count(*) > 1 AND count(*) = sum(uidl = number) FROM temp.offered"):
             return "the server gives message numbers as UIDLs"
         return None
+
+    def reused(self, db: Any) -> None:
+        """Notes that a UIDL stood for other octets before; inside the caller's transaction."""
+        self.distrusted = self.distrusted or "a UIDL was given to other octets"
+        db.execute(
+            "UPDATE main.accounts SET distrusted = coalesce(distrusted, ?) WHERE id = ?",
+            (self.distrusted, self.account.row),
+        )
 
     def _distrust(self, reason: str) -> None:
         if self.distrusted is None:
@@ -274,6 +273,7 @@ class Listing:
                 "SELECT number, uidl, size, header_digest FROM temp.offered WHERE verdict = 'same'"
             ).fetchall():
                 self._recognise(db, row, int(now))
+            self._skip_done(db)
             self._register(db, int(now))
             self._vanish(db, _UNFETCHED if retires else _MAY_VANISH)
 
@@ -314,20 +314,24 @@ class Listing:
                 " AND messages.digest IS NULL AND messages.stage IN ('listed', 'vanished', 'gone')"
             )
         db.execute(
-            "INSERT INTO temp.seen (uidl, nth, message, outcome, session)"
-            " SELECT coalesce(uidl, ''), nth, message,"
+            "INSERT INTO temp.seen (uidl, nth, size, message, outcome, session)"
+            " SELECT coalesce(uidl, ''), nth, size, message,"
             " CASE WHEN verdict IN ('known', 'linked', 'failed') THEN verdict END, ?"
             " FROM temp.offered WHERE true"
             " ON CONFLICT (uidl, nth) DO UPDATE SET outcome = coalesce(outcome, excluded.outcome),"
-            " message = coalesce(excluded.message, message), session = excluded.session",
+            " message = coalesce(excluded.message, message), size = excluded.size,"
+            " session = excluded.session",
             (self._session,),
         )
 
     def _vanish(self, db: Any, stages: str) -> None:
         # A UIDL that is still listed has not vanished, whichever version of it is the newest.
         db.execute(
-            "UPDATE main.messages SET stage = 'vanished' WHERE account_id = ?"
-            f" AND stage IN ({stages})"
+            "UPDATE main.messages SET stage = 'vanished',"
+            " problem = CASE stage WHEN 'listed' THEN 'none' ELSE problem END,"
+            " reason = CASE stage WHEN 'listed' THEN NULL ELSE reason END,"
+            " tries = CASE stage WHEN 'listed' THEN 0 ELSE tries END"
+            f" WHERE account_id = ? AND stage IN ({stages})"
             " AND id NOT IN (SELECT message FROM temp.offered WHERE message IS NOT NULL)"
             " AND (uidl IS NULL OR uidl NOT IN"
             " (SELECT uidl FROM temp.offered WHERE uidl IS NOT NULL))"
@@ -340,11 +344,28 @@ class Listing:
         """Notes what became of a message; inside a transaction of the caller's."""
         db = self.ledger.database.conn
         db.execute(
-            "UPDATE temp.seen SET outcome = ?, message = coalesce(?, message) WHERE (uidl, nth) ="
+            "UPDATE temp.seen SET outcome = ?, message = coalesce(?, message), closed = ?"
+            " WHERE (uidl, nth) ="
             " (SELECT coalesce(uidl, ''), nth FROM temp.offered WHERE number = ?)",
-            (outcome, message, listed.number),
+            (outcome, message, self._session, listed.number),
         )
-        db.execute("UPDATE temp.offered SET verdict = ? WHERE number = ?", (outcome, listed.number))
+        db.execute(
+            "UPDATE temp.offered SET verdict = ?, message = coalesce(?, message), retrieved = ?"
+            " WHERE number = ?",
+            (outcome, message, outcome not in ("failed", "vanished"), listed.number),
+        )
+
+    def retrieved_unarchived(self) -> bool:
+        """Whether this session retrieved a message whose octets are not ARCHIVED yet."""
+        return bool(
+            self.ledger.value(
+                "SELECT EXISTS (SELECT 1 FROM temp.offered o"
+                " JOIN main.messages m ON m.id = o.message WHERE o.retrieved AND NOT EXISTS"
+                " (SELECT 1 FROM main.messages a JOIN main.batches b ON b.id = a.batch_id"
+                " WHERE a.account_id = m.account_id AND a.digest = m.digest"
+                " AND a.offset IS NOT NULL AND b.archived_at IS NOT NULL))"
+            )
+        )
 
     def is_new(self, message: int) -> bool:
         """Whether a ledger row was made in this run."""
@@ -356,90 +377,6 @@ class Listing:
             "SELECT message FROM temp.offered WHERE number = ?", (listed.number,)
         )
         return None if found is None else int(found)
-
-    def counts(self) -> Counts:
-        """How many messages ended in which way so far; what has no end yet remains."""
-        rows = self.ledger.rows(
-            "SELECT coalesce(outcome, 'open') AS ending, count(*) FROM temp.seen GROUP BY ending"
-        )
-        by_ending = dict(rows)
-        vanished = self._no_longer_offered()
-        return Counts(
-            listed=sum(by_ending.values()),
-            known=by_ending.get("known", 0),
-            linked=by_ending.get("linked", 0),
-            fetched=by_ending.get("fetched", 0),
-            failed=by_ending.get("failed", 0),
-            vanished=by_ending.get("vanished", 0) + vanished,
-            remaining=by_ending.get("open", 0) - vanished,
-        )
-
-    def stuck(self) -> set[int]:
-        """The rows of messages met in this run whose upload failed before; there are few."""
-        rows = self.ledger.rows(
-            "SELECT id FROM main.messages WHERE account_id = ? AND problem = 'failed'"
-            " AND digest NOTNULL AND id IN (SELECT message FROM temp.seen)",
-            (self.account.row,),
-        )
-        return {row[0] for row in rows}
-
-    def _no_longer_offered(self) -> int:
-        return int(
-            self.ledger.value(
-                "SELECT count(*) FROM temp.seen WHERE outcome IS NULL AND session < ?",
-                (self._session,),
-            )
-        )
-
-
-def join_or_link(
-    db: Any, account: int, listed: Listed, *, digest: bytes, header: bytes, now: int
-) -> tuple[int, str]:
-    """Attaches a listed message to octets that the account already has.
-
-    Under the same UIDL it is the message we know (``known``); under another, a LINKED row says so
-    (``linked``). Runs inside the caller's transaction and returns the row and which it was.
-    """
-    same = db.execute(
-        "SELECT id, stage FROM main.messages WHERE account_id = ? AND uidl IS ? AND digest = ?",
-        (account, listed.uidl, digest),
-    ).fetchone()
-    if same is not None:
-        back = "archived" if _has_manifest(db, account, digest) else "spooled"
-        db.execute(
-            "UPDATE main.messages SET listed_size = ?, stage = CASE"
-            " WHEN stage NOT IN ('vanished', 'gone') THEN stage"
-            " WHEN batch_id IS NULL OR offset IS NULL THEN 'linked' ELSE ? END WHERE id = ?",
-            (listed.size, back, same[0]),
-        )
-        return int(same[0]), "known"
-    pending = db.execute(
-        "SELECT id FROM main.messages WHERE account_id = ? AND uidl IS ? AND digest IS NULL",
-        (account, listed.uidl),
-    ).fetchone()
-    if pending is not None:
-        db.execute(
-            "UPDATE main.messages SET stage = 'linked', digest = ?, header_digest = ?,"
-            " problem = 'none', reason = NULL, listed_size = ? WHERE id = ?",
-            (digest, header, listed.size, pending[0]),
-        )
-        return int(pending[0]), "linked"
-    made = db.execute(
-        "INSERT INTO main.messages (account_id, uidl, listed_size, stage, listed_at, digest,"
-        " header_digest) VALUES (?, ?, ?, 'linked', ?, ?, ?)",
-        (account, listed.uidl, listed.size, now, digest, header),
-    )
-    return int(made.lastrowid), "linked"
-
-
-def _has_manifest(db: Any, account: int, digest: bytes) -> bool:
-    found = db.execute(
-        "SELECT 1 FROM main.messages m JOIN main.batches b ON b.id = m.batch_id"
-        " WHERE m.account_id = ? AND m.digest = ? AND b.archived_at IS NOT NULL",
-        (account, digest),
-    ).fetchone()
-    return found is not None
-
 
 def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     stream = iter(rows)

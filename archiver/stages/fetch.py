@@ -10,6 +10,7 @@ Reconnecting lives here and nowhere else.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -18,6 +19,7 @@ from typing import Protocol
 from archiver.config import AccountSettings
 from archiver.errors import ProtocolError, ServerRefused, ServerUnavailable, SessionLost
 from archiver.format import MessageHash
+from archiver.ledger.accounts import account as reloaded
 from archiver.ledger.accounts import fix_utf8, narrow
 from archiver.ledger.landing import Draft, fail_fetch, land_links
 from archiver.ledger.listing import Listing
@@ -92,6 +94,10 @@ class Tally:
     login_delay: float = 0.0
 
 
+class _Endless(SessionLost):
+    """A message went on beyond what we take: the session ends, and the server is not to blame."""
+
+
 class _End(Enum):
     """Why a session ended."""
 
@@ -149,9 +155,14 @@ def _session(job: FetchJob) -> _End:
             raise ServerUnavailable(error.message, hint="try later") from error
         except SessionLost:
             if session.outstanding > 1:
-                ledger, account = job.listing.ledger, job.listing.account
-                narrow(ledger, account, job.clock.now())
+                narrow(job.listing.ledger, job.listing.account, job.clock.now())
+                _reload(job)
             raise
+
+
+def _reload(job: FetchJob) -> None:
+    """Lets later sessions of this run see what was just learnt about the account."""
+    job.listing.account = reloaded(job.listing.ledger, job.listing.account.name)
 
 
 def _wait_for_login(job: FetchJob) -> None:
@@ -190,6 +201,7 @@ def _sign_in(job: FetchJob, session: Session) -> None:
     )
     if account.utf8 is None:
         fix_utf8(job.listing.ledger, account, utf8)
+        _reload(job)
     job.tally.last_login = job.clock.monotonic()
     job.tally.login_delay = float(session.capabilities.login_delay or 0)
 
@@ -264,6 +276,9 @@ def _retrieve(job: FetchJob, session: Session) -> _End:
         for batch in _batches(job, session, budget, writer):
             batches.append(batch)
             job.archiving.landed(batch)
+    except _Endless:
+        _rescue(job, writer)
+        return _End.MORE
     except ServerUnavailable as error:
         if isinstance(error, ProtocolError) and session.suspect is not None:
             job.tally.messages -= writer.disown(session.suspect)
@@ -272,7 +287,7 @@ def _retrieve(job: FetchJob, session: Session) -> _End:
     except BaseException:
         writer.discard()
         raise
-    if retiring and batches and not _all_archived(job, session, batches):
+    if retiring and not _all_archived(job, session, batches):
         session.drop()
     else:
         _quit(job, session)
@@ -292,7 +307,7 @@ def _batches(
                 if writer.message_octets > job.settings.max_message:
                     listed = writer.abandon()
                     _refuse(job, listed, _too_large(job.settings))
-                    raise SessionLost("a message has no end within max_message")
+                    raise _Endless("a message has no end within max_message")
             case Started(listed):
                 # The answer that follows a message confirms that it ended where it seemed to, so
                 # a batch is closed only when the next one begins.
@@ -309,7 +324,9 @@ def _batches(
     if refused:
         _sort_out(job, session, refused)
     elif not writer.is_empty:
-        session.noop()
+        # Any answer in step will do.
+        with suppress(ServerRefused):
+            session.noop()
     if (batch := writer.close()) is not None:
         yield batch
     _show(job)
@@ -339,8 +356,8 @@ def _rescue(job: FetchJob, writer: BatchWriter) -> list[str]:
     return [batch]
 
 
-def _refuse(job: FetchJob, listed: Listed, reason: str) -> None:
-    fail_fetch(job.listing, listed, reason, job.clock.now())
+def _refuse(job: FetchJob, listed: Listed, reason: str, *, counted: bool = True) -> None:
+    fail_fetch(job.listing, listed, reason, job.clock.now(), counted=counted)
     job.reporter.note(job.settings.name, f"message {listed.number} ({listed.uidl}): {reason}")
 
 
@@ -365,7 +382,7 @@ class _Budget:
         for listed in job.listing.to_fetch():
             size = listed.size or 0
             if size > job.settings.max_message:
-                _refuse(job, listed, _too_large(job.settings))
+                _refuse(job, listed, _too_large(job.settings), counted=False)
                 continue
             if job.stopping() or self._reached_limit(messages):
                 return
@@ -400,7 +417,10 @@ def _all_archived(job: FetchJob, session: Session, batches: list[str]) -> bool:
     while (done := job.archiving.wait_archived(batches, _KEEP_ALIVE_SECONDS)) is None:
         if job.stopping():
             return False
-        session.noop()
+        with suppress(ServerRefused):
+            session.noop()
+    # What was archived under another number, or by an earlier run, came again in no batch.
+    done = done and not job.listing.retrieved_unarchived()
     if not done:
         job.reporter.note(
             job.settings.name,
