@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from archiver.cli import options
-from archiver.cli.output import octets, print_json, say
+from archiver.cli.output import octets, print_json
 from archiver.ledger import Ledger
 from archiver.ledger.status import AccountStatus, LastRun, ProblemRow, problems, status
 from archiver.model import Stage
@@ -25,7 +25,7 @@ def command(
     """Show how many messages of each account stand at each stage."""
     paths = StatePaths(state_of(state, config))
     if not paths.ledger.exists():
-        say(f"nothing was ever archived from {paths.root}: archiver run begins")
+        typer.echo(f"nothing was ever archived from {paths.root}: archiver run begins")
         return
     with Ledger.open(paths.ledger) as ledger:
         if show_problems:
@@ -47,21 +47,21 @@ def state_of(state: Path | None, config: Path | None) -> Path:
 
 
 def _show(account: AccountStatus) -> None:
-    say(f"{account.account} -> {account.store}")
+    typer.echo(f"{account.account} -> {account.store}")
     for stage in Stage:
         if count := account.stages.get(stage, 0):
-            say(f"  {stage:<12}{count:>12,}")
+            typer.echo(f"  {stage:<12}{count:>12,}")
     for name, count in (("failed", account.failed), ("held", account.held)):
         if count:
-            say(f"  {name:<12}{count:>12,}  (archiver status --problems)")
+            typer.echo(f"  {name:<12}{count:>12,}  (archiver status --problems)")
     archived, spooled = octets(account.octets_archived), octets(account.octets_spooled)
-    say(f"  {archived} archived, {spooled} in the spool")
+    typer.echo(f"  {archived} archived, {spooled} in the spool")
     if account.oldest_unverified is not None:
-        say(f"  oldest unverified: fetched {_time(account.oldest_unverified)}")
+        typer.echo(f"  oldest unverified: fetched {_time(account.oldest_unverified)}")
     if account.distrusted is not None:
-        say(f"  UIDLs are not trusted: {account.distrusted}")
+        typer.echo(f"  UIDLs are not trusted: {account.distrusted}")
     if account.last_run is not None:
-        say(f"  last run: {_run(account.last_run)}")
+        typer.echo(f"  last run: {_run(account.last_run)}")
 
 
 def _run(run: LastRun) -> str:
@@ -107,7 +107,7 @@ def _show_problem(problem: ProblemRow, *, as_json: bool) -> None:
             }
         )
     else:
-        say(
+        typer.echo(
             f"{problem.account}  {problem.uidl}  {problem.problem} after {problem.tries} tries:"
             f" {problem.reason}"
         )

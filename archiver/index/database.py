@@ -102,6 +102,9 @@ def _open(path: Path, *, read_only: bool) -> "Database":
     from archiver.index.schema import MIGRATIONS, is_newer
 
     mode = "ro" if read_only else "rwc"
+    if not read_only and path.parent.exists() and not path.exists():
+        # It holds what messages say: only for the owner's eyes, as are its journals then.
+        path.touch(mode=0o600)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", timeout=_BUSY_SECONDS, uri=True
     )

@@ -40,6 +40,8 @@ class Ledger:
             LocalDiskError: it cannot be opened or made.
         """
         try:
+            # Only for the owner's eyes; its journals get the same permissions from SQLite.
+            path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             database = Database(connection)
             for pragma in (
@@ -53,6 +55,8 @@ class Ledger:
                 _upgrade(database, path)
         except sqlite3.DatabaseError as error:
             raise _translated(error, path) from error
+        except OSError as error:
+            raise LocalDiskError(f"cannot open {path}: {error.strerror}") from error
         return cls(database, path)
 
     @contextmanager
