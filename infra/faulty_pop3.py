@@ -266,7 +266,8 @@ class _Session:
         self._say("+OK")
 
     def do_pass(self, password: str) -> None:
-        self._sign_in(self._user, password)
+        user, self._user = self._user, ""  # the next PASS needs a USER of its own
+        self._sign_in(user, password)
 
     def do_auth(self, arguments: str) -> None:
         name, _, initial = arguments.partition(" ")
@@ -277,7 +278,10 @@ class _Session:
             self._say("+ ")
             initial = self._input.readline().decode().strip()
             self._server.commands.append(initial)
-        _, user, password = b64decode(initial).decode().split("\0")
+        try:
+            _, user, password = b64decode(initial).decode().split("\0")
+        except ValueError:
+            user = password = ""
         self._sign_in(user, password)
 
     def _sign_in(self, user: str, password: str) -> None:
@@ -299,23 +303,24 @@ class _Session:
         left = [m for n, m in enumerate(self._listed, 1) if n not in self._deleted]
         self._say(f"+OK {len(left)} {sum(len(m.octets) for m in left)}")
 
-    def do_uidl(self, _: str) -> None:
+    def do_uidl(self, arguments: str) -> None:
         prefix = "" if self._faults.numberless else "{} "
-        self._list_all(lambda n, m: prefix.format(n) + m.uidl)
+        self._list(arguments, lambda n, m: prefix.format(n) + m.uidl)
 
-    def do_list(self, _: str) -> None:
-        self._list_all(lambda n, m: f"{n} {self._faults.sizes.get(n, len(m.octets))}")
+    def do_list(self, arguments: str) -> None:
+        self._list(arguments, lambda n, m: f"{n} {self._faults.sizes.get(n, len(m.octets))}")
 
-    def _list_all(self, line: Any) -> None:
-        lines = [line(n, m) for n, m in enumerate(self._listed, 1) if n not in self._deleted]
-        self._say("+OK", *lines, ".")
+    def _list(self, arguments: str, line: Any) -> None:
+        if not arguments:
+            lines = [line(n, m) for n, m in enumerate(self._listed, 1) if n not in self._deleted]
+            self._say("+OK", *lines, ".")
+        elif number := self._find(arguments):
+            self._say(f"+OK {line(number, self._listed[number - 1])}")
 
     def do_retr(self, arguments: str) -> None:
-        number = int(arguments)
-        message = self._find(number)
-        if message is None:
+        if not (number := self._find(arguments)):
             return
-        body = _stuffed(message.octets)
+        body = _stuffed(self._listed[number - 1].octets)
         if self._faults.stall is not None and self._faults.stall[0] == number:
             self._send(b"+OK\r\n" + body[: self._faults.stall[1]])
             self._server.stopping.wait()
@@ -324,28 +329,33 @@ class _Session:
         self._send(b"+OK\r\n" + body + b".\r\n" + self._faults.tail.get(number, b""))
 
     def do_top(self, arguments: str) -> None:
-        message = self._find(int(arguments.split()[0]))
-        if message is not None:
-            header = message.octets.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-            self._send(b"+OK\r\n" + _stuffed(header) + b".\r\n")
+        words, _, lines = arguments.partition(" ")
+        if number := self._find(words if lines.isdecimal() else ""):
+            top = _top(self._listed[number - 1].octets, int(lines))
+            self._send(b"+OK\r\n" + _stuffed(top) + b".\r\n")
 
     def do_dele(self, arguments: str) -> None:
-        if self._find(int(arguments)) is not None:
-            self._deleted.add(int(arguments))
+        if number := self._find(arguments):
+            self._deleted.add(number)
             self._say("+OK marked")
 
-    def _find(self, number: int) -> Message | None:
-        """The message, or None once its refusal was sent."""
+    def do_rset(self, _: str) -> None:
+        self._deleted.clear()
+        self._say("+OK")
+
+    def _find(self, words: str) -> int:
+        """The number of a message that is there, or 0 once its refusal was sent."""
         server, faults = self._server, self._faults
+        number = int(words) if words.isdecimal() else 0
         if not 1 <= number <= len(self._listed) or number in self._deleted:
             self._say("-ERR no such message")
-            return None
+            return 0
         times = server.refused.get(number, 0)
         if number in faults.refuse and (faults.refusals is None or times < faults.refusals):
             server.refused[number] = times + 1
             self._say(f"-ERR {faults.refuse[number]}")
-            return None
-        return self._listed[number - 1]
+            return 0
+        return number
 
     def do_noop(self, _: str) -> None:
         self._say("+OK")
@@ -375,6 +385,13 @@ class _Session:
         if self._left is not None:
             self._left -= len(octets)
         self._connection.sendall(octets)
+
+
+def _top(octets: bytes, lines: int) -> bytes:
+    """Header, empty line, which may come first, and so many lines (RFC 1939 section 7)."""
+    body = (b"\r\n" + octets).partition(b"\r\n\r\n")[2]
+    rest = body.split(b"\r\n", lines)[lines:]
+    return octets[: len(octets) - sum(map(len, rest))]
 
 
 def _stuffed(octets: bytes) -> bytes:
