@@ -228,6 +228,8 @@ class Archivist:
             manifests.close_empty(self.ledger, batch.id, self.clock.now())
             return
         if not manifests.is_proven(self.ledger, owner, batch):
+            # Whoever was to put the part may have failed: the next try puts it from here.
+            copies.forget(self.ledger, owner, batch.id, ())
             raise Deferred(batch.id)
         draft = manifests.draft(self.ledger, owner, batch, self.clock.now())
         try:

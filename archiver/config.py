@@ -18,6 +18,7 @@ GIB = 1 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": GIB}
 _SIZE = re.compile(r"\s*(\d+)\s*([kmg]?)(?:i?b)?\s*", re.IGNORECASE)
 _SCHEMES = {"pop3s": ("tls", 995), "pop3": ("stls", 110), "pop3+plain": ("plain", 110)}
+_LONGEST_SECONDS = 86_400
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -118,14 +119,14 @@ def parse_server(text: str) -> ServerUrl:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() not in _SCHEMES:
         raise UsageError(
-            f"the server {text!r} has no scheme that we know",
+            f"the server {_without_password(text)!r} has no scheme that we know",
             hint="write pop3s://user@host (TLS), pop3://user@host (STLS)"
             " or pop3+plain://user@host (no TLS)",
         )
     security, port = _SCHEMES[scheme.lower()]
     user, at, address = rest.rpartition("@")
     if not at or not user:
-        raise UsageError(f"the server {address or text!r} names no user", hint="write user@host")
+        raise UsageError("the server's URL names no user", hint="write user@host")
     if ":" in user:
         raise UsageError(
             "the server's URL holds a password, which others on this machine could read",
@@ -137,6 +138,12 @@ def parse_server(text: str) -> ServerUrl:
     if _CONTROL.search(user) or _CONTROL.search(host):
         raise UsageError("the server's URL holds a control character")
     return ServerUrl(host=host, port=port, user=user, security=security)
+
+
+def _without_password(text: str) -> str:
+    scheme, separator, rest = text.rpartition("://")
+    user, at, address = rest.rpartition("@")
+    return scheme + separator + user.partition(":")[0] + at + address
 
 
 def _host_and_port(address: str, port: int) -> tuple[str, int]:
@@ -255,6 +262,9 @@ class _Reader:
 
     def _account(self, name: str, table: Any) -> AccountSettings | None:
         where = f"accounts.{name}"
+        if not name:
+            self.problems.append("an account has no name")
+            return None
         if not isinstance(table, dict):
             self.problems.append(f"[{where}] is not a table")
             return None
@@ -269,10 +279,10 @@ class _Reader:
                 "ca_file": str,
                 "mechanism": str,
                 "pipelining": str,
-                "timeout": float,
+                "timeout": "seconds",
                 "max_message": "size",
                 "reconnects": int,
-                "tries": int,
+                "tries": "count",
             },
         )
         sources = {
@@ -318,12 +328,20 @@ def _convert(value: Any, kind: Any) -> Any:
         return parse_size(value)
     if kind == "server":
         return parse_server(str(value))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind == "seconds":
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{value!r} is not a number")
+        if not 0 < value < _LONGEST_SECONDS:
+            raise ValueError(f"{value!r} is no time to wait")
         return float(value)
+    if kind == "count":
+        if _convert(value, int) == 0:
+            raise ValueError("0 is too few")
+        return value
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        words = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+        words = {str: "a text", int: "a whole number", bool: "true or false"}
         raise ValueError(f"{value!r} is not {words.get(kind, 'a table')}")
-    if kind in (int, float) and value < 0:
+    if kind is int and value < 0:
         raise ValueError(f"{value!r} is negative")
     return value
 

@@ -122,7 +122,7 @@ class Dispatch:
             self._changed.notify_all()
 
     def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
-        """Waits for these batches; see ``stages.fetch.Archiving``."""
+        """Waits for these batches; see ``stages.fetch_job.Archiving``."""
         wanted = set(batches)
         with self._changed:
             if not self._wait_until(lambda: not wanted & self._open, seconds):
@@ -179,3 +179,23 @@ class Dispatch:
         for thread in self._threads:
             thread.join()
         self._threads = []
+
+
+class Handing:
+    """What fetching one account sees of the dispatch (``stages.fetch_job.Archiving``)."""
+
+    def __init__(self, dispatch: Dispatch, account: str) -> None:
+        self._dispatch = dispatch
+        self._account = account
+
+    def landed(self, batch: str) -> None:
+        """Has a batch of this account archived."""
+        self._dispatch.landed(self._account, batch)
+
+    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
+        """Waits for these batches."""
+        return self._dispatch.wait_archived(batches, seconds)
+
+    def wait_for_space(self, octets: int) -> bool:
+        """Waits for room in the spool."""
+        return self._dispatch.wait_for_space(octets)

@@ -7,7 +7,7 @@ writes the index. The main thread waits, and adds up.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -17,10 +17,10 @@ from pathlib import Path
 from archiver import secrets
 from archiver.archiving import Archivist, Chains, Progress, Steps
 from archiver.config import AccountSettings, Settings
-from archiver.dispatch import Dispatch
+from archiver.dispatch import Dispatch, Handing
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.indexing import Indexer, lacking, trust_marks
-from archiver.ledger import Ledger, landing, manifests
+from archiver.ledger import Ledger, landing
 from archiver.ledger.accounts import (
     LedgerAccount,
     begin_run,
@@ -29,11 +29,14 @@ from archiver.ledger.accounts import (
     open_account,
     remember_capabilities,
 )
-from archiver.ledger.listing import Counts, Listing
-from archiver.ledger.status import failing, problem_count
+from archiver.ledger.listing import Listing
+from archiver.ledger.seen import Counts
+from archiver.ledger.status import problem_count
 from archiver.ledger.unread import mark_read, unread_batches
 from archiver.model import Clock, Reconciliation, Reporter
-from archiver.stages.fetch import FetchJob, Tally, fetch
+from archiver.reporting import Outcome, StageReport, Work, reconcile, report_stage
+from archiver.stages.fetch import fetch
+from archiver.stages.fetch_job import Archiving, FetchJob, NoArchiving, Tally
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.store import Capabilities, canonical_url
 from archiver.workers import Claims, Prepare, Read, Worker
@@ -54,32 +57,6 @@ _STEPS = {
     Verb.UPLOAD: Steps(verify=False, index=False),
     Verb.VERIFY: Steps(upload=False, index=False),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StageReport:
-    """What a stage that ran alone did for an account; ``pending`` messages still wait for it."""
-
-    account: str
-    stage: str
-    messages: int
-    bytes: int
-    failed: int
-    pending: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended.
-
-    ``reports`` has one entry an account, in the order of the settings; ``errors`` what went wrong
-    outside of single messages, each once.
-    """
-
-    reports: tuple[Reconciliation | StageReport, ...]
-    errors: tuple[ArchiverError, ...]
-    exit_code: int
 
 
 @dataclass(slots=True)
@@ -173,6 +150,7 @@ class _Run:
         self.spool = Spool(self.paths.spool, settings.spool_limit)
         self.indexer = Indexer(self.paths.index)
         self.accounts: list[_Account] = []
+        self.busy: list[str] = []
         self.errors: list[ArchiverError] = []
         self._claims = Claims()
         self._chains = Chains()
@@ -194,6 +172,7 @@ class _Run:
                 lock.acquire()
             except AlreadyRunning as error:
                 self.errors.append(error)
+                self.busy.append(settings.name)
                 continue
             stack.callback(lock.release)
             self.accounts.append(self._open(settings, url))
@@ -248,7 +227,7 @@ class _Run:
                 password=account.password,
                 listing=listing,
                 spool=self.spool,
-                archiving=_Handing(self.dispatch, account.settings.name, self.verb),
+                archiving=self._handing(account),
                 reporter=self.reporter,
                 clock=self.clock,
                 stopping=self.stop.is_set,
@@ -262,6 +241,11 @@ class _Run:
             account.counts = listing.counts()
             account.stuck = listing.stuck()
             account.ended = self.clock.now()
+
+    def _handing(self, account: _Account) -> Archiving:
+        if self.verb is Verb.RUN:
+            return Handing(self.dispatch, account.settings.name)
+        return NoArchiving()
 
     def _failed(self, account: _Account, error: ArchiverError) -> None:
         account.codes.append(error.exit_code)
@@ -288,7 +272,12 @@ class _Run:
     def _archivist(self) -> Archivist:
         worker = Worker(self._prepare_known)
         ledger = Ledger.open(self.paths.ledger)
-        self._prepare(ledger, worker)
+        try:
+            self._prepare(ledger, worker)
+        except BaseException:
+            worker.close()
+            ledger.close()
+            raise
         return Archivist(
             ledger=ledger,
             worker=worker,
@@ -360,7 +349,10 @@ class _Run:
                     "interrupted at a safe point", hint="run again to go on where this run ended"
                 )
             )
-        reports = [self._report(account) for account in self.accounts]
+        by_name = {each.settings.name: self._report(each) for each in self.accounts}
+        if self.verb in (Verb.RUN, Verb.FETCH):
+            by_name |= {name: Reconciliation(name) for name in self.busy}
+        reports = [by_name[each.name] for each in self.settings.accounts if each.name in by_name]
         codes = [code for account in self.accounts for code in account.codes]
         codes += [error.exit_code for error in self.errors]
         return Outcome(tuple(reports), tuple(self.errors), worst(codes))
@@ -374,17 +366,18 @@ class _Run:
     def _report(self, account: _Account) -> Reconciliation | StageReport:
         owner = account.ledger_account
         failed, held = problem_count(self.ledger, owner.row)
-        if failed or held:
+        if failed or held or (account.counts is not None and account.counts.failed):
             account.codes.append(3)
         waiting = landing.waiting(self.ledger, owner)
         if waiting and self.verb is Verb.RUN:
             self.reporter.note(owner.name, f"{waiting:,} messages wait in the spool for the store")
         now = self.clock.now()
-        report: Reconciliation | StageReport
         if account.counts is None:
-            report = self._stage_report(account, failed, now)
+            report: Reconciliation | StageReport = self._stage_report(account, now)
         else:
-            report = self._reconcile(account, account.counts, held, now)
+            archived = self.dispatch.archived[owner.name]
+            work = Work(archived, account.tally.octets, account.started, now)
+            report = reconcile(self.ledger, owner, account.counts, account.stuck, work)
         end_run(
             self.ledger,
             account.run,
@@ -394,43 +387,12 @@ class _Run:
         )
         return report
 
-    def _stage_report(self, account: _Account, failed: int, now: float) -> StageReport:
+    def _stage_report(self, account: _Account, now: float) -> StageReport:
         owner, done = account.ledger_account, self.dispatch
         by_verb = {Verb.UPLOAD: done.uploaded, Verb.INDEX: self.reading.read}
-        counted = by_verb.get(self.verb, done.archived)
-        return StageReport(
-            account=owner.name,
-            stage=str(self.verb),
-            messages=counted[owner.name],
-            bytes=done.octets[owner.name],
-            failed=failed,
-            pending=len(landing.pending(self.ledger, owner, tries=account.settings.tries)),
-            seconds=round(now - account.started, 3),
-        )
-
-    def _reconcile(
-        self, account: _Account, counts: Counts, held: int, now: float
-    ) -> Reconciliation:
-        owner = account.ledger_account
-        # An upload that failed takes its message out of fetched or known, and the sum stays whole.
-        stuck = failing(self.ledger, owner.row)
-        new = sum(fetched_at >= int(account.started) for fetched_at in stuck.values())
-        old = sum(row in account.stuck for row in stuck)
-        return Reconciliation(
-            account=owner.name,
-            listed=counts.listed,
-            known=counts.known - old,
-            linked=counts.linked,
-            fetched=counts.fetched - new,
-            archived=self.dispatch.archived[owner.name],
-            held=held,
-            failed=counts.failed + new + old,
-            vanished=counts.vanished,
-            remaining=counts.remaining,
-            bytes_fetched=account.tally.octets,
-            seconds=round(now - account.started, 3),
-            head=manifests.head(self.ledger, owner),
-        )
+        messages = by_verb.get(self.verb, done.archived)[owner.name]
+        work = Work(messages, done.octets[owner.name], account.started, now)
+        return report_stage(self.ledger, owner, self.verb, account.settings.tries, work)
 
     def close(self) -> None:
         """Ends what still runs, whatever the reason."""
@@ -442,25 +404,3 @@ class _Run:
         self.dispatch.close()
         self.reading.close()
         self.indexer.close()
-
-
-class _Handing:
-    """What fetching an account sees of the rest of the run."""
-
-    def __init__(self, dispatch: Dispatch, account: str, verb: Verb) -> None:
-        self._dispatch = dispatch
-        self._account = account
-        self._archives = verb is Verb.RUN
-
-    def landed(self, batch: str) -> None:
-        """See ``stages.fetch.Archiving``."""
-        if self._archives:
-            self._dispatch.landed(self._account, batch)
-
-    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
-        """See ``stages.fetch.Archiving``."""
-        return self._dispatch.wait_archived(batches, seconds) if self._archives else False
-
-    def wait_for_space(self, octets: int) -> bool:
-        """See ``stages.fetch.Archiving``."""
-        return self._archives and self._dispatch.wait_for_space(octets)

@@ -7,7 +7,7 @@ from archiver.cli.output import octets, say
 from archiver.model import Reconciliation
 
 if TYPE_CHECKING:
-    from archiver.pipeline import StageReport
+    from archiver.reporting import StageReport
 
 _SUM = ("known", "linked", "fetched", "failed", "vanished", "remaining")
 

@@ -1,8 +1,9 @@
 """The ledger: what happened to each listed message, and where each copy lies.
 
 ``database`` opens it and owns transactions; every other module is one concern of it, as functions
-over an open ``Ledger``: ``listing`` (what a session lists against what is known), ``landing``
-(batches that became durable), ``copies`` (what is in the store), ``manifests`` (the chain that
+over an open ``Ledger``: ``listing`` (what a session lists against what is known), ``seen`` (what
+became of it over a run), ``linking`` (one message under several UIDLs), ``landing`` (batches that
+became durable), ``copies`` (what is in the store), ``manifests`` (the chain that
 makes messages ARCHIVED), ``accounts`` and ``status``.
 """
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.database import Ledger
-from archiver.ledger.listing import Listing, join_or_link
+from archiver.ledger.linking import join_or_link
+from archiver.ledger.listing import Listing
 from archiver.model import Batch, Fingerprint, LinkedMessage, Listed, SpooledMessage
 
 _BATCH_ROWS = 500
@@ -40,11 +41,15 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a batch brought: new messages, links to old ones, and octets that we had."""
+    """What a batch brought: new messages, links to old ones, and octets that we had.
+
+    ``is_batch`` is False where no row needs the batch, which then does not exist.
+    """
 
     fetched: int
     linked: int
     known: int
+    is_batch: bool
 
 
 def land(listing: Listing, draft: Draft, messages: Sequence[Landed], now: float) -> Landing:
@@ -57,9 +62,12 @@ def land(listing: Listing, draft: Draft, messages: Sequence[Landed], now: float)
             listing.close(landed.listed, outcome, message)
             outcomes.append(outcome)
         fetched, linked = outcomes.count("fetched"), outcomes.count("linked")
-        if not db.execute("SELECT 1 FROM messages WHERE batch_id = ? LIMIT 1", (batch,)).fetchone():
+        needed = db.execute(
+            "SELECT 1 FROM messages WHERE batch_id = ? LIMIT 1", (batch,)
+        ).fetchone()
+        if needed is None:
             db.execute("DELETE FROM batches WHERE id = ?", (batch,))
-    return Landing(fetched, linked, len(outcomes) - fetched - linked)
+    return Landing(fetched, linked, len(outcomes) - fetched - linked, needed is not None)
 
 
 def _insert_batch(db: Any, account: LedgerAccount, draft: Draft, now: int) -> int:

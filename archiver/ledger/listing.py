@@ -6,17 +6,18 @@ listed size is unchanged and the account's UIDLs are trusted. Otherwise its head
 was gone before, or that appears twice, proves nothing.
 
 Listings stream into temporary tables of this connection, so that nothing grows with the mailbox:
-``offered`` is the session's listing, ``seen`` every message that this run has met in any session,
-by UIDL and occurrence, with what became of it.
+``offered`` is the session's listing; ``seen`` (in ``seen.py``) is every message that this run has
+met in any session, with what became of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from archiver.ledger.accounts import LedgerAccount, distrust
 from archiver.ledger.database import Ledger
+from archiver.ledger.linking import join_or_link
+from archiver.ledger.seen import Counts, Seen
 from archiver.ledger.stages import FETCHED, sources, sql_list
 from archiver.model import Fingerprint, Listed, Stage
 
@@ -27,7 +28,6 @@ _UNFETCHED = sql_list((Stage.LISTED,))
 
 _SCRATCH = (
     "DROP TABLE IF EXISTS temp.offered",
-    "DROP TABLE IF EXISTS temp.seen",
     """
     CREATE TEMP TABLE offered (
         number INTEGER PRIMARY KEY,
@@ -41,20 +41,7 @@ _SCRATCH = (
         retrieved INTEGER NOT NULL DEFAULT 0
     )
     """,
-    """
-    CREATE TEMP TABLE seen (
-        uidl TEXT NOT NULL,
-        nth INTEGER NOT NULL,
-        size INTEGER,
-        message INTEGER,
-        outcome TEXT,
-        session INTEGER NOT NULL,
-        closed INTEGER,
-        PRIMARY KEY (uidl, nth)
-    ) WITHOUT ROWID
-    """,
 )
-_BY_UIDL, _BY_LIST = 1, 2
 
 
 class Listing:
@@ -73,7 +60,7 @@ class Listing:
         self._tries = tries
         self._unnumbered = False
         self._has_uidl = True
-        self._session = self._unmoved_since = 0
+        self._seen = Seen(ledger)
         self._first_new = int(ledger.value("SELECT coalesce(max(id), 0) + 1 FROM messages"))
         for statement in _SCRATCH:
             ledger.scratch(statement)
@@ -273,7 +260,7 @@ class Listing:
                 "SELECT number, uidl, size, header_digest FROM temp.offered WHERE verdict = 'same'"
             ).fetchall():
                 self._recognise(db, row, int(now))
-            self._skip_done(db)
+            self._seen.skip_done(db, trusted=self.distrusted is None)
             self._register(db, int(now))
             self._vanish(db, _UNFETCHED if retires else _MAY_VANISH)
 
@@ -313,16 +300,7 @@ class Listing:
                 " FROM temp.offered o WHERE o.message = messages.id AND o.verdict = 'fetch'"
                 " AND messages.digest IS NULL AND messages.stage IN ('listed', 'vanished', 'gone')"
             )
-        db.execute(
-            "INSERT INTO temp.seen (uidl, nth, size, message, outcome, session)"
-            " SELECT coalesce(uidl, ''), nth, size, message,"
-            " CASE WHEN verdict IN ('known', 'linked', 'failed') THEN verdict END, ?"
-            " FROM temp.offered WHERE true"
-            " ON CONFLICT (uidl, nth) DO UPDATE SET outcome = coalesce(outcome, excluded.outcome),"
-            " message = coalesce(excluded.message, message), size = excluded.size,"
-            " session = excluded.session",
-            (self._session,),
-        )
+        self._seen.record(db)
 
     def _vanish(self, db: Any, stages: str) -> None:
         # A UIDL that is still listed has not vanished, whichever version of it is the newest.
@@ -343,12 +321,7 @@ class Listing:
     def close(self, listed: Listed, outcome: str, message: int | None) -> None:
         """Notes what became of a message; inside a transaction of the caller's."""
         db = self.ledger.database.conn
-        db.execute(
-            "UPDATE temp.seen SET outcome = ?, message = coalesce(?, message), closed = ?"
-            " WHERE (uidl, nth) ="
-            " (SELECT coalesce(uidl, ''), nth FROM temp.offered WHERE number = ?)",
-            (outcome, message, self._session, listed.number),
-        )
+        self._seen.close(db, listed, outcome, message)
         db.execute(
             "UPDATE temp.offered SET verdict = ?, message = coalesce(?, message), retrieved = ?"
             " WHERE number = ?",
@@ -371,12 +344,14 @@ class Listing:
         """Whether a ledger row was made in this run."""
         return message >= self._first_new
 
-    def message_of(self, listed: Listed) -> int | None:
-        """The ledger row of an offered message, or None where it has none yet."""
-        found = self.ledger.value(
-            "SELECT message FROM temp.offered WHERE number = ?", (listed.number,)
-        )
-        return None if found is None else int(found)
+    def counts(self) -> Counts:
+        """How many messages ended in which way so far; what has no end yet remains."""
+        return self._seen.counts()
+
+    def stuck(self) -> set[int]:
+        """The rows of messages met in this run whose upload failed before; there are few."""
+        return self._seen.stuck(self.account)
+
 
 def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     stream = iter(rows)

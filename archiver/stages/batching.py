@@ -104,12 +104,13 @@ class BatchWriter:
     def disown(self, listed: Listed) -> int:
         """Takes back the newest complete message if it is this one; returns how many that was.
 
-        The stream went on behind its end, so it may have been cut short.
+        The stream went on behind its end, so it may have been cut short; not so once the answer to
+        the next message had begun, which showed that it was whole.
         """
-        if self._segment is None or not self._landed or self._landed[-1].listed != listed:
+        if self._segment is None or self._message is not None:
             return 0
-        if self._message is not None:
-            self.abandon()
+        if not self._landed or self._landed[-1].listed != listed:
+            return 0
         self._segment.cut(self._landed.pop().offset)
         return 1
 
@@ -131,7 +132,7 @@ class BatchWriter:
         segment.commit()
         draft = Draft(segment.batch, segment.day, segment.name, segment.octets)
         landing = land(self._listing, draft, landed, self._clock.now())
-        if landing.fetched + landing.linked == 0:
+        if not landing.is_batch:
             self._spool.remove(segment.name)
             return None
         return segment.batch

@@ -9,12 +9,10 @@ until all of it is ARCHIVED, or drops the connection.
 Reconnecting lives here and nowhere else.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import Protocol
 
 from archiver.config import AccountSettings
 from archiver.errors import ProtocolError, ServerRefused, ServerUnavailable, SessionLost
@@ -22,8 +20,7 @@ from archiver.format import MessageHash
 from archiver.ledger.accounts import account as reloaded
 from archiver.ledger.accounts import fix_utf8, narrow
 from archiver.ledger.landing import Draft, fail_fetch, land_links
-from archiver.ledger.listing import Listing
-from archiver.model import Clock, Fingerprint, Listed, Reporter
+from archiver.model import Fingerprint, Listed
 from archiver.pop3 import (
     Chunk,
     Finished,
@@ -36,7 +33,7 @@ from archiver.pop3 import (
     Started,
 )
 from archiver.stages.batching import BatchWriter
-from archiver.state import Spool
+from archiver.stages.fetch_job import FetchJob
 from archiver.state.spool import batch_name
 
 _RETIRING_HOSTS = frozenset({"pop.gmail.com", "pop.googlemail.com"})
@@ -45,53 +42,6 @@ _RETIRING_OCTETS = 64 << 20
 _KEEP_ALIVE_SECONDS = 20.0
 _FIRST_BACKOFF_SECONDS = 0.5
 _CHECKED_AT_ONCE = 500
-
-
-class Archiving(Protocol):
-    """What becomes of landed batches, as far as a session has to know."""
-
-    def landed(self, batch: str) -> None:
-        """A batch is durable and in the ledger."""
-
-    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
-        """Waits for batches: True when all are ARCHIVED, None when time is up, False for never."""
-
-    def wait_for_space(self, octets: int) -> bool:
-        """Waits until the spool has room for so many; False when nobody is going to make it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchJob:
-    """All that fetching one account takes.
-
-    ``limit`` is the most messages to retrieve in this run, None for all of them; ``stopping`` says
-    whether a person or the system asked the run to end.
-    """
-
-    settings: AccountSettings
-    password: str
-    listing: Listing
-    spool: Spool
-    archiving: Archiving
-    reporter: Reporter
-    clock: Clock
-    stopping: Callable[[], bool]
-    limit: int | None = None
-    tally: "Tally" = field(default_factory=lambda: Tally())
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has retrieved so far, over all of its sessions."""
-
-    messages: int = 0
-    wanted: int = 0
-    refused_octets: int = 0
-    octets: int = 0
-    connected: bool = False
-    warned: bool = False
-    last_login: float | None = None
-    login_delay: float = 0.0
 
 
 class _Endless(SessionLost):
@@ -287,7 +237,8 @@ def _retrieve(job: FetchJob, session: Session) -> _End:
     except BaseException:
         writer.discard()
         raise
-    if retiring and not _all_archived(job, session, batches):
+    held = retiring and (batches or job.listing.retrieved_unarchived())
+    if held and not _all_archived(job, session, batches):
         session.drop()
     else:
         _quit(job, session)

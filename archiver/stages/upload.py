@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Semaphore
 from typing import BinaryIO
 
-from archiver.errors import KeyTaken, MessageError
+from archiver.errors import KeyTaken, LocalDiskError, MessageError
 from archiver.format import RAW_TYPE, part_key, raw_key
 from archiver.mail import read_header, read_mail
 from archiver.model import Batch, Copy, Kind, Locator, Mail, Part, Payload, SpooledMessage
@@ -69,7 +69,11 @@ def upload(
         parts: dict[str, tuple[str, ...]] = {}
         try:
             for message in batch.messages:
-                payload = _payload(segment, octets.fileno(), message)
+                try:
+                    payload = _payload(segment, octets.fileno(), message)
+                except MessageError as error:
+                    puts.failed[message.digest] = error.message
+                    continue
                 key = raw_key(batch.account, batch.day, batch.id, message.digest)
                 puts.put(Kind.RAW, key, payload, RAW_TYPE, of=message.digest)
                 sink = _Parts(segment.parent, _part_taker(batch, message, puts, claim))
@@ -146,6 +150,7 @@ class _Puts:
         """
         self._room.acquire()
         if self._error is not None:
+            _release(payload)
             raise self._error
         self._pool.submit(self._put, kind, key, payload, content_type, of)
 
@@ -224,8 +229,21 @@ class _Parts:
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def write(self, octets: bytes) -> None:
-        """The next decoded octets of it."""
+        """The next decoded octets of it.
+
+        Raises:
+            LocalDiskError: there is no room for a large part.
+        """
         self._md5.update(octets)
+        try:
+            self._write(octets)
+        except OSError as error:
+            raise LocalDiskError(
+                f"cannot write a decoded part into {self._directory}: {error.strerror}",
+                hint="free space or mend the disk, then run again; nothing is lost",
+            ) from error
+
+    def _write(self, octets: bytes) -> None:
         if self._file is None and self._memory.tell() + len(octets) > _SMALL:
             self._path = self._directory / f"part-{secrets.token_hex(8)}.tmp"
             self._file = self._path.open("xb")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from archiver.errors import AlreadyRunning
+from archiver.errors import AlreadyRunning, LocalDiskError
 from archiver.format import account_segment
 
 
@@ -36,7 +36,17 @@ class AccountLock:
 
         Raises:
             AlreadyRunning: another process holds it; the message says which.
+            LocalDiskError: the lock's file cannot be written.
         """
+        try:
+            self._acquire()
+        except OSError as error:
+            raise LocalDiskError(
+                f"cannot write {self._path}: {error.strerror}",
+                hint="free space, or name a directory that you may write with --state",
+            ) from error
+
+    def _acquire(self) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,11 +57,11 @@ class AccountLock:
                 f"account {self._account} is in use by {holder}",
                 hint="wait until it has ended, then run again",
             ) from None
+        self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         holder_json = {"pid": os.getpid(), "verb": self._verb, "since": started}
         os.pwrite(descriptor, json.dumps(holder_json).encode(), 0)
-        self._descriptor = descriptor
 
     def release(self) -> None:
         """Gives the lock back."""

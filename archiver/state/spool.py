@@ -55,7 +55,7 @@ class Spool:
         present: set[str] = set()
         with _disk(self.root):
             for directory in (self.root / own, self.root / _KEPT / own):
-                for path in directory.glob("*"):
+                for path in filter(Path.is_file, directory.glob("*")):
                     name = str(path.relative_to(self.root))
                     if name in sizes:
                         present.add(name)
@@ -69,9 +69,7 @@ class Spool:
     def used(self) -> int:
         """Octets that waiting segments take, those set aside apart."""
         with self._guard:
-            return sum(
-                size for name, size in self._sizes.items() if not name.startswith(f"{_KEPT}/")
-            )
+            return sum(size for name, size in self._sizes.items() if not _is_kept(name))
 
     @property
     def is_full(self) -> bool:
@@ -190,6 +188,11 @@ class Segment:
         with suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+def _is_kept(segment: str) -> bool:
+    # An account may be called like the directory, whose segments then lie one level higher.
+    return segment.startswith(f"{_KEPT}/") and segment.count("/") == 2
 
 
 def batch_name(now: float) -> str:

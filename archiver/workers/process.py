@@ -1,7 +1,6 @@
 """The worker's side of the pipe: tasks in, results out, until it closes."""
 
 import contextlib
-import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -148,7 +147,5 @@ class _Server:
 
 def main() -> None:
     """Serves the pipe whose descriptor is the only argument, until it closes."""
-    # Ctrl-C reaches the whole group of processes; the main one decides what it means for us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Connection(int(sys.argv[1])) as pipe, contextlib.suppress(EOFError, BrokenPipeError):
         _Server(pipe).serve()

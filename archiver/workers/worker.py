@@ -1,5 +1,6 @@
 """A worker process as the main process sees it."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from archiver.errors import ArchiverError
 from archiver.workers.tasks import Archive, Claim, Done, Entries, Failed, Prepare, PutManifest, Read
 
 if TYPE_CHECKING:
@@ -14,10 +16,14 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 5.0
 _START = "from archiver.workers.process import main; main()"
+# Ctrl-C and a service manager's stop reach every process; the main one decides what they mean.
+_FOR_MAIN = (signal.SIGINT, signal.SIGTERM)
 
 
-class WorkerDied(Exception):
+class WorkerDied(ArchiverError):
     """The process ended in the middle of a task."""
+
+    exit_code = 3
 
 
 class WorkerBug(Exception):
@@ -69,7 +75,10 @@ class Worker:
         except (EOFError, OSError) as error:
             self.kill()
             self.close()
-            raise WorkerDied from error
+            raise WorkerDied(
+                "a worker process was ended in the middle of its work",
+                hint="the system's log may say why, as when memory is short; nothing is lost",
+            ) from error
 
     def _talk(
         self,
@@ -93,12 +102,17 @@ class Worker:
     def start(self) -> None:
         """Starts the process, which takes half a second until it hears its first task."""
         ours, theirs = Pipe()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-            )
+        # What is blocked here stays blocked in the process, from its first instruction on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_MAIN)
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _START, str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._pipe = ours
         self._fresh = True
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -76,7 +77,19 @@ class Archiver:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # As at a terminal, its processes are a group of their own.
+            start_new_session=True,
         )
+
+    def kill_after(self, seconds: float, *arguments: object) -> None:
+        """Starts a command and kills it when this time has passed, unless it ended well before."""
+        process = self.start(*arguments)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        _, stderr = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL), stderr
 
     def _surroundings(self, environment: Mapping[str, str]) -> dict[str, str]:
         return {

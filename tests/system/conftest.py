@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from by_hand import Place, bucket_place, directory_place
 from command import PASSWORD, Archiver
 
 from infra.fixtures import Mailbox
@@ -12,3 +13,11 @@ from infra.fixtures import Mailbox
 def archiver(tmp_path: Path, mailbox: Mailbox) -> Archiver:
     """The command, with the password of this test's mailbox."""
     return Archiver(tmp_path, {PASSWORD: mailbox.password})
+
+
+@pytest.fixture(params=["directory", "ceph"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty store of each kind."""
+    if request.param == "directory":
+        return directory_place(tmp_path / "archive")
+    return bucket_place(request.getfixturevalue("bucket"), "mail/one")

@@ -1,16 +1,13 @@
 import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from by_hand import (
+    Place,
     check_archive,
     client_of,
     heads,
-    objects_in_bucket,
     objects_in_directory,
     read_mailbox,
 )
@@ -35,26 +32,6 @@ def note(event, arguments):
 
 sys.addaudithook(note)
 """
-
-
-@dataclass(frozen=True)
-class Place:
-    """A store for one test: how the command reaches it, and what lies in it."""
-
-    url: str
-    environment: dict[str, str]
-    objects: Callable[[], dict[str, bytes]]
-
-
-@pytest.fixture(params=["directory", "ceph"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty store of each kind."""
-    if request.param == "directory":
-        root = tmp_path / "archive"
-        return Place(str(root), {}, lambda: objects_in_directory(root))
-    bucket = request.getfixturevalue("bucket")
-    url, environment = f"s3://{bucket.name}/mail/one", bucket.environment
-    return Place(url, environment, lambda: objects_in_bucket(bucket, "mail/one"))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +128,7 @@ def test_an_idle_run_touches_nothing(
 
 
 def test_new_mail_is_fetched_alone(mailbox: Mailbox, archiver: Archiver, tmp_path: Path) -> None:
-    """A later run takes what came since, links a copy of what it has, and writes on in the chain."""
+    """A later run takes what came since, links a copy of what it has, and goes on in the chain."""
     options = (*source(mailbox), "--store", "archive", "--state", "s", "--json")
     mailbox.add(HOSTILE[3:9])
     archiver("run", *options)

@@ -1,0 +1,72 @@
+"""What fetching an account takes, and what it has come to so far."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from archiver.config import AccountSettings
+from archiver.ledger.listing import Listing
+from archiver.model import Clock, Reporter
+from archiver.state import Spool
+
+
+class Archiving(Protocol):
+    """What becomes of landed batches, as far as a session has to know."""
+
+    def landed(self, batch: str) -> None:
+        """A batch is durable and in the ledger."""
+
+    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
+        """Waits for batches: True when all are ARCHIVED, None when time is up, False for never."""
+
+    def wait_for_space(self, octets: int) -> bool:
+        """Waits until the spool has room for so many; False when nobody is going to make it."""
+
+
+class NoArchiving:
+    """For fetching alone: what has landed waits in the spool for another run."""
+
+    def landed(self, batch: str) -> None:
+        """Nothing follows."""
+
+    def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
+        """They never are, in this run."""
+        return False
+
+    def wait_for_space(self, octets: int) -> bool:
+        """Nobody makes any."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchJob:
+    """All that fetching one account takes.
+
+    ``limit`` is the most messages to retrieve in this run, None for all of them; ``stopping`` says
+    whether a person or the system asked the run to end.
+    """
+
+    settings: AccountSettings
+    password: str
+    listing: Listing
+    spool: Spool
+    archiving: Archiving
+    reporter: Reporter
+    clock: Clock
+    stopping: Callable[[], bool]
+    limit: int | None = None
+    tally: "Tally" = field(default_factory=lambda: Tally())
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has retrieved so far, over all of its sessions."""
+
+    messages: int = 0
+    wanted: int = 0
+    refused_octets: int = 0
+    octets: int = 0
+    connected: bool = False
+    warned: bool = False
+    last_login: float | None = None
+    login_delay: float = 0.0

@@ -1,0 +1,152 @@
+import os
+import signal
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from archiver.config import StoreSettings
+from archiver.errors import IntegrityError, StoreError
+from archiver.format import FORMAT_KEY, manifest_key
+from archiver.model import Batch, SpooledMessage
+from archiver.store import Capabilities, open_store, payload_of
+from archiver.workers import (
+    Archive,
+    Claims,
+    Prepare,
+    PutManifest,
+    Worker,
+    WorkerDied,
+    halves,
+)
+
+KEY = manifest_key("me", "w", 1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> StoreSettings:
+    """A directory as a store."""
+    return StoreSettings(str(tmp_path / "archive"))
+
+
+def worker(settings: StoreSettings) -> Worker:
+    """A worker for this store."""
+    return Worker(lambda: Prepare(settings, None, check=True))
+
+
+def pid_of(of: Worker) -> int:
+    """The process of a worker."""
+    assert of._process is not None
+    return of._process.pid
+
+
+def test_process_lives_from_first_task_to_close(settings: StoreSettings) -> None:
+    """A process is started by the first task, kept for the next, and ended by close."""
+    one = worker(settings)
+    assert one._process is None
+    found = one.run(Prepare(settings, None, check=True))
+    assert isinstance(found, Capabilities)
+    pid = pid_of(one)
+    one.run(PutManifest(KEY, b"manifest"))
+    assert pid_of(one) == pid
+    one.close()
+    one.close()
+    assert not psutil.pid_exists(pid)
+    with open_store(settings) as store:
+        assert b"".join(store.read(KEY)) == b"manifest"
+        assert store.head(FORMAT_KEY) is not None
+
+
+def test_errors_come_back(settings: StoreSettings) -> None:
+    """A task that fails as tasks may raises its own error here, and the worker goes on."""
+    one = worker(settings)
+    try:
+        one.run(PutManifest(KEY, b"ours"))
+        with pytest.raises(IntegrityError, match="other octets") as caught:
+            one.run(PutManifest(KEY, b"theirs"))
+        assert caught.value.hint
+        with pytest.raises(StoreError):
+            one.run(PutManifest("../outside", b"x"))
+        one.run(PutManifest(manifest_key("me", "w", 2), b"next"))
+    finally:
+        one.close()
+
+
+def test_foreign_format(settings: StoreSettings) -> None:
+    """A store that is of another format is refused by the first task."""
+    with open_store(settings) as store:
+        store.put(FORMAT_KEY, payload_of(b"{}"), content_type="x/y")
+    one = worker(settings)
+    try:
+        with pytest.raises(IntegrityError, match="format"):
+            one.run(PutManifest(KEY, b"x"))
+    finally:
+        one.close()
+
+
+def test_killed_at_work(settings: StoreSettings, tmp_path: Path) -> None:
+    """A worker whose process is killed in the middle of a task says so, and gets a new process."""
+    octets = b"Message-ID: <a@b>\r\nContent-Type: application/pdf\r\n\r\npart"
+    (tmp_path / "x.seg").write_bytes(octets)
+    message = SpooledMessage(1, "u", None, "a" * 64, "a" * 64, 0, len(octets), 1e9)
+    batch = Batch("b", "me", "2026-01-02", "x.seg", (message,))
+    task = Archive(batch, tmp_path / "x.seg", upload=True, verify=True, index=False)
+    one = worker(settings)
+
+    def kill(digest: str) -> bool:
+        os.kill(pid_of(one), signal.SIGKILL)
+        return True
+
+    try:
+        one.start()
+        first = pid_of(one)
+        with pytest.raises(WorkerDied):
+            one.run(task, claim=kill)
+        assert not psutil.pid_exists(first)
+        one.run(PutManifest(KEY, b"manifest"))
+        assert pid_of(one) != first
+    finally:
+        one.close()
+
+
+def test_claims() -> None:
+    """A part is granted to the first batch that asks, until that batch is dropped."""
+    claims = Claims()
+    assert claims.grant("me", "part", "one")
+    assert not claims.grant("me", "part", "two")
+    assert not claims.grant("me", "part", "one")
+    assert claims.grant("you", "part", "two")
+    claims.drop("one")
+    assert claims.grant("me", "part", "two")
+
+
+def test_waiting_for_claims() -> None:
+    """Who needs a part that another batch is putting waits until that one is dropped."""
+    claims = Claims()
+    claims.grant("me", "part", "one")
+    claims.wait("me", ["part", "free"], "one")
+    claims.wait("you", ["part"], "two")
+    ended = threading.Event()
+
+    def wait() -> None:
+        claims.wait("me", ["part"], "two")
+        ended.set()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    assert not ended.wait(0.05)
+    claims.drop("one")
+    assert ended.wait(5)
+    thread.join()
+
+
+def test_halves() -> None:
+    """Both halves of a task have some of its messages, and together all of them in order."""
+    messages = tuple(SpooledMessage(row, None, None, "d", "h", 0, 1, 0.0) for row in range(5))
+    task = Archive(Batch("b", "me", "2026-01-02", "s", messages), Path("s"), True, True, True)
+    first, second = halves(task)
+    assert first.batch.messages + second.batch.messages == messages
+    assert first.batch.messages
+    assert second.batch.messages
+    assert (first.segment, second.batch.id) == (task.segment, "b")
