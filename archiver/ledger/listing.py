@@ -128,7 +128,7 @@ class Listing:
             return "two messages shared one UIDL"
         if ask("SELECT EXISTS (SELECT 1 FROM temp.offered WHERE uidl IS NULL)"):
             return "a message has no UIDL, or more than one"
-        if ask("SELECT count(*) > 1 AND count(*) = sum(uidl = number) FROM temp.offered"):
+        if ask("SELECT count(*) > 0 AND count(*) = sum(uidl = number) FROM temp.offered"):
             return "the server gives message numbers as UIDLs"
         return None
 

@@ -3,6 +3,8 @@
 import contextlib
 import sys
 import traceback
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -35,6 +37,7 @@ from archiver.workers.tasks import (
 
 _ENTRIES_AT_ONCE = 50
 _TEXT_AT_ONCE = 1 << 20
+_READING = 8
 _JSON_TYPE = "application/json"
 
 
@@ -76,7 +79,9 @@ class _Server:
         raise TypeError(f"no task: {task!r}")
 
     def _prepare(self, task: Prepare) -> Capabilities:
-        store = open_store(task.settings, capabilities=task.capabilities, connections=THREADS)
+        store = open_store(
+            task.settings, capabilities=task.capabilities, connections=max(THREADS, _READING)
+        )
         self._store = store
         capabilities = task.capabilities or store.probe()
         if task.check:
@@ -117,8 +122,16 @@ class _Server:
             )
 
     def _read(self, task: Read) -> None:
-        for unread in task.unread:
-            self._add(*read_unread(unread, task.spool, self._opened()))
+        store = self._opened()
+        # A GET is mostly waiting, so a few are under way at once; few, because texts may be large.
+        with ThreadPoolExecutor(_READING) as pool:
+            waiting: deque[Future[tuple[Entry, Location]]] = deque()
+            for unread in task.unread:
+                if len(waiting) == _READING:
+                    self._add(*waiting.popleft().result())
+                waiting.append(pool.submit(read_unread, unread, task.spool, store))
+            for future in waiting:
+                self._add(*future.result())
         self._flush()
 
     def _opened(self) -> Store:
