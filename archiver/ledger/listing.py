@@ -41,6 +41,7 @@ _SCRATCH = (
         retrieved INTEGER NOT NULL DEFAULT 0
     )
     """,
+    "CREATE INDEX temp.offered_message ON offered (message) WHERE message IS NOT NULL",
 )
 
 
@@ -219,8 +220,9 @@ class Listing:
     def identify(self, checked: Sequence[tuple[Listed, Fingerprint]], now: float) -> None:
         """Decides messages by their header digests.
 
-        One that names exactly one known message is that message; two of this listing that share a
-        header are both fetched, because equal headers are no proof against each other.
+        One that names exactly one known message, and one that no other listed message is, is that
+        message. Equal headers are no proof against each other, so two of this listing that share
+        one are both fetched, as is one that shares it with a message known by its UIDL.
         """
         with self.ledger.write():
             for listed, fingerprint in checked:
@@ -238,10 +240,20 @@ class Listing:
             " AND digest IS NOT NULL LIMIT 2",
             (self.account.row, header),
         ).fetchall()
-        if fingerprint.identifiable and len(known) == 1:
+        if not fingerprint.identifiable or len(known) != 1:
+            return
+        if not self._is_accounted(db, known[0][0]):
             db.execute(
                 "UPDATE temp.offered SET verdict = 'same' WHERE number = ?", (listed.number,)
             )
+
+    def _is_accounted(self, db: Any, digest: bytes) -> bool:
+        found = db.execute(
+            "SELECT 1 FROM main.messages m JOIN temp.offered o ON o.message = m.id"
+            " WHERE m.account_id = ? AND m.digest = ? AND o.verdict = 'known' LIMIT 1",
+            (self.account.row, digest),
+        ).fetchone()
+        return found is not None
 
     def settle(self, now: float, *, retires: bool = False) -> None:
         """Writes down what the listing says, once every header digest asked for is in.

@@ -251,14 +251,26 @@ def test_vanished_and_back(ledger: Ledger) -> None:
 
 
 def test_linked_vanished_and_back(ledger: Ledger) -> None:
-    """A link that left the mailbox and came back is a link again."""
+    """A link that left the mailbox and came back is fetched, since its header is another's too."""
     twin = Mail("twin", A.octets)
     visit(ledger, A, twin)
     archive_all(ledger)
     visit(ledger, A)
     assert stages(ledger)["twin"] == "vanished"
-    assert visit(ledger, A, twin) == ([], Counts(listed=2, known=2))
+    assert visit(ledger, A, twin) == ([twin.octets], Counts(listed=2, known=2))
     assert stages(ledger)["twin"] == "linked"
+
+
+def test_header_of_a_message_that_is_still_listed(ledger: Ledger) -> None:
+    """A new message with the header of one that is known by its UIDL is fetched, not believed."""
+    head = b"Message-ID: <m@example.com>\r\nSubject: x\r\n\r\n"
+    first, impostor = Mail("first", head + b"one"), Mail("later", head + b"two")
+    visit(ledger, first, B)
+    archive_all(ledger)
+    assert visit(ledger, first, impostor) == (
+        [impostor.octets],
+        Counts(listed=2, known=1, fetched=1),
+    )
 
 
 def test_what_is_spooled_does_not_vanish(ledger: Ledger) -> None:
