@@ -68,7 +68,7 @@ class StoreSettings:
         path_style: the bucket in the path (True) or in the host name (False); None for the path
             with an endpoint and the host name without.
         ca_file: PEM file of authorities to trust instead of the usual ones.
-        storage_class: of objects outside ``state/``, such as ``STANDARD_IA``.
+        storage_class: of objects below ``mail/``, such as ``STANDARD_IA``.
         sse: ``AES256``, ``aws:kms`` with ``kms_key``, or None for the bucket's default.
         lock_mode, lock_days: ``GOVERNANCE`` or ``COMPLIANCE``, and days from the write on.
         legal_hold: whether objects are held until a person lifts it.

@@ -87,7 +87,7 @@ def _look_around(place: Path) -> None:
     if hits:
         stored = place / "archive" / hits[-1].key
         say()
-        say(f"$ archiver parse {stored}")
+        say(f"The last of them, which is an object of its own in the archive: {stored}")
         _show_message(_read(stored))
     say()
     say("Every octet is there as the server sent it; run it again and nothing is fetched twice.")
@@ -106,6 +106,7 @@ def _read(stored: Path) -> "Mail":
 def _show_message(mail: "Mail") -> None:
     """The fields that matter, the beginning of the text, and the parts."""
     people = ", ".join(f"{author.name} <{author.address}>" for author in mail.authors)
+    say()
     say(f"From:     {people}")
     say(f"To:       {', '.join(address.address for address in mail.to)}")
     say(f"Date:     {mail.date_header}")
