@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archiver.errors import IntegrityError, KeyTaken
 from archiver.ledger import Ledger, copies, landing, manifests
-from archiver.ledger.accounts import LedgerAccount, account
+from archiver.ledger.accounts import LedgerAccount, owner_of
 from archiver.model import Batch, Clock, Copy, Kind, Reporter
 from archiver.state import Spool
 from archiver.workers import Archive, Archived, Claims, PutManifest, Worker, WorkerDied, halves
@@ -75,7 +75,7 @@ class Archivist:
             IntegrityError: the store does not hold what it acknowledged.
         """
         batch = landing.load(self.ledger, name)
-        owner = account(self.ledger, batch.account)
+        owner = owner_of(self.ledger, name)
         progress = Progress()
         if batch.messages:
             progress = self._store(batch, owner)

@@ -26,7 +26,9 @@ from archiver.ledger.accounts import (
     begin_run,
     capabilities,
     end_run,
+    has_run,
     open_account,
+    other_stores,
     remember_capabilities,
 )
 from archiver.ledger.listing import Listing
@@ -185,6 +187,12 @@ class _Run:
         now = self.clock.now()
         host = settings.server.host
         owner = open_account(self.ledger, settings.name, store_url=url, host=host)
+        if not has_run(self.ledger, owner) and (others := other_stores(self.ledger, owner)):
+            self.reporter.note(
+                owner.name,
+                f"so far archived into {', '.join(others)}; {url} is another archive,"
+                " for which everything is fetched again",
+            )
         return _Account(settings, owner, begin_run(self.ledger, owner, self.verb, now), now)
 
     def _recover(self, account: _Account) -> None:

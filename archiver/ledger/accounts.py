@@ -5,7 +5,6 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from archiver.errors import UsageError
 from archiver.ledger.database import Ledger
 
 _NARROW_SECONDS = 30 * 86_400
@@ -29,45 +28,53 @@ class LedgerAccount:
 
 
 def open_account(ledger: Ledger, name: str, *, store_url: str, host: str) -> LedgerAccount:
-    """The account, made on first use.
+    """The account as it is archived into this store, made on first use.
 
-    Raises:
-        UsageError: this account is archived into another store.
+    A mailbox that is archived into two stores is two accounts here: what one of them holds says
+    nothing about the other.
     """
-    found = ledger.row(
-        "SELECT s.url, a.host FROM accounts a JOIN stores s ON s.id = a.store_id WHERE a.name = ?",
-        (name,),
-    )
-    if found is None:
-        with ledger.write() as db:
-            db.execute("INSERT OR IGNORE INTO stores (url) VALUES (?)", (store_url,))
-            db.execute(
-                "INSERT OR IGNORE INTO accounts (name, host, store_id)"
-                " SELECT ?, ?, id FROM stores WHERE url = ?",
-                (name, host, store_url),
-            )
-    elif found[0] != store_url:
-        raise UsageError(
-            f"account {name} is archived into {found[0]}, not into {store_url}",
-            hint="name that store again, or use another --state for a second archive",
+    with ledger.write() as db:
+        db.execute("INSERT OR IGNORE INTO stores (url) VALUES (?)", (store_url,))
+        db.execute(
+            "INSERT INTO accounts (name, host, store_id) SELECT ?, ?, id FROM stores WHERE url = ?"
+            " ON CONFLICT (name, store_id) DO UPDATE SET host = excluded.host",
+            (name, host, store_url),
         )
-    elif found[1] != host:
-        with ledger.write() as db:
-            db.execute("UPDATE accounts SET host = ? WHERE name = ?", (host, name))
-    return account(ledger, name)
-
-
-def account(ledger: Ledger, name: str) -> LedgerAccount:
-    """An account that is known to exist."""
-    row = ledger.row(
-        "SELECT id, name, store_id, host, utf8, distrusted, narrow_until FROM accounts"
-        " WHERE name = ?",
-        (name,),
+    row = ledger.value(
+        "SELECT a.id FROM accounts a JOIN stores s ON s.id = a.store_id"
+        " WHERE a.name = ? AND s.url = ?",
+        (name, store_url),
     )
-    if row is None:
-        raise UsageError(f"account {name} has never been archived from this state directory")
-    utf8 = None if row[4] is None else bool(row[4])
-    return LedgerAccount(row[0], row[1], row[2], row[3], utf8, row[5], row[6] or 0)
+    return account(ledger, int(row))
+
+
+def other_stores(ledger: Ledger, account: LedgerAccount) -> list[str]:
+    """The other stores into which a mailbox of this name is archived."""
+    rows = ledger.rows(
+        "SELECT s.url FROM accounts a JOIN stores s ON s.id = a.store_id"
+        " WHERE a.name = ? AND a.id <> ? ORDER BY s.url",
+        (account.name, account.row),
+    )
+    return [row[0] for row in rows]
+
+
+def account(ledger: Ledger, row: int) -> LedgerAccount:
+    """The account of this row, as the ledger knows it now."""
+    found = ledger.row(
+        "SELECT id, name, store_id, host, utf8, distrusted, narrow_until FROM accounts"
+        " WHERE id = ?",
+        (row,),
+    )
+    assert found is not None, f"account {row} is not in the ledger"
+    utf8 = None if found[4] is None else bool(found[4])
+    return LedgerAccount(found[0], found[1], found[2], found[3], utf8, found[5], found[6] or 0)
+
+
+def owner_of(ledger: Ledger, batch: str) -> LedgerAccount:
+    """The account that a batch belongs to."""
+    return account(
+        ledger, int(ledger.value("SELECT account_id FROM batches WHERE name = ?", (batch,)))
+    )
 
 
 def fix_utf8(ledger: Ledger, account: LedgerAccount, utf8: bool) -> None:
@@ -118,6 +125,13 @@ def renew_writer(ledger: Ledger) -> str:
     with ledger.write() as db:
         db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('writer', ?)", (fresh,))
     return fresh
+
+
+def has_run(ledger: Ledger, account: LedgerAccount) -> bool:
+    """Whether any run of this account began before."""
+    return bool(
+        ledger.value("SELECT EXISTS (SELECT 1 FROM runs WHERE account_id = ?)", (account.row,))
+    )
 
 
 def begin_run(ledger: Ledger, account: LedgerAccount, verb: str, now: float) -> int:

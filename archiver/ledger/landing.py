@@ -306,11 +306,14 @@ def mark_uploaded(ledger: Ledger, name: str, now: float) -> None:
 
 
 def segments(ledger: Ledger, account: LedgerAccount) -> Iterable[tuple[str, int]]:
-    """The segment files that an account's batches still need, with their size in octets."""
+    """The segment files that batches of a mailbox still need, with their size in octets.
+
+    They lie in one directory for all stores into which the mailbox is archived.
+    """
     yield from ledger.rows(
-        "SELECT segment, octets FROM batches WHERE account_id = ? AND archived_at IS NULL"
-        " AND segment <> ''",
-        (account.row,),
+        "SELECT b.segment, b.octets FROM batches b JOIN accounts a ON a.id = b.account_id"
+        " WHERE a.name = ? AND b.archived_at IS NULL AND b.segment <> ''",
+        (account.name,),
     )
 
 

@@ -25,12 +25,13 @@ _TABLES = (
     """
     CREATE TABLE accounts (
         id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
         store_id INTEGER NOT NULL REFERENCES stores (id),
         host TEXT NOT NULL,
         utf8 INTEGER,
         distrusted TEXT,
-        narrow_until INTEGER
+        narrow_until INTEGER,
+        UNIQUE (name, store_id)
     )
     """,
     """

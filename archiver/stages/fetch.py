@@ -112,7 +112,7 @@ def _session(job: FetchJob) -> _End:
 
 def _reload(job: FetchJob) -> None:
     """Lets later sessions of this run see what was just learnt about the account."""
-    job.listing.account = reloaded(job.listing.ledger, job.listing.account.name)
+    job.listing.account = reloaded(job.listing.ledger, job.listing.account.row)
 
 
 def _wait_for_login(job: FetchJob) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from by_hand import check_archive, objects_in_directory, read_mailbox
-from command import PASSWORD, Archiver, one_clear_line
+from command import PASSWORD, Archiver, account_of, one_clear_line, source
 
 from infra.dovecot import Dovecot
 from infra.faulty_pop3 import FaultyPop3
@@ -114,3 +114,25 @@ def test_accounts_by_name(boxes: dict[str, Mailbox], archiver: Archiver) -> None
     reports = archiver("run", "second", "FIRST", "--json").records
     assert [report["account"] for report in reports] == ["first", "second"]
     check_good(archiver.home, boxes)
+
+
+def test_two_stores(mailbox: Mailbox, tmp_path: Path) -> None:
+    """A mailbox may be archived into a second store, from which each run goes on by itself."""
+    command = Archiver(tmp_path, {PASSWORD: mailbox.password})
+    mailbox.add(f"Subject: {n}\n\ntext\n".encode() for n in range(3))
+    first = (*source(mailbox), "--store", "one", "--state", "s", "--json")
+    second = (*source(mailbox), "--store", "two", "--state", "s", "--json")
+    assert command("run", *first).record["fetched"] == 3
+    done = command("run", *second)
+    assert (done.record["fetched"], done.record["archived"]) == (3, 3)
+    assert "another archive" in done.stderr
+    mailbox.add([b"Subject: new\n\ntext\n"])
+    for options in (second, first):
+        done = command("run", *options)
+        assert (done.record["known"], done.record["fetched"]) == (3, 1)
+        assert "another archive" not in done.stderr
+    messages = read_mailbox(mailbox.port, mailbox.user, mailbox.password)
+    for store in ("one", "two"):
+        check_archive(objects_in_directory(tmp_path / store), account_of(mailbox), messages)
+    rows = command("status", "--state", "s", "--json").records
+    assert [row["stages"]["archived"] for row in rows] == [4, 4]

@@ -146,7 +146,7 @@ class Bench:
 
     def land(self, *messages: bytes) -> str:
         """Messages that have just been fetched, as one batch."""
-        listing = Listing(self.ledger, account(self.ledger, NAME), tries=5)
+        listing = Listing(self.ledger, account(self.ledger, 1), tries=5)
         begun = self.count
         self.count += len(messages)
         numbers = range(1, len(messages) + 1)
@@ -204,7 +204,7 @@ def test_to_archived(bench: Bench) -> None:
     ]
     assert bench.spool.used == 0
     assert len(bench.objects()) == 3
-    assert landing.pending(bench.ledger, account(bench.ledger, NAME), tries=5) == []
+    assert landing.pending(bench.ledger, account(bench.ledger, 1), tries=5) == []
 
 
 def test_steps_alone(bench: Bench) -> None:
@@ -322,7 +322,7 @@ def test_set_aside(bench: Bench) -> None:
     assert "other octets" in problem.reason
     assert bench.spool.used == 0
     store.bad = ()
-    (kept,) = landing.pending(bench.ledger, account(bench.ledger, NAME), tries=5)
+    (kept,) = landing.pending(bench.ledger, account(bench.ledger, 1), tries=5)
     bench.archivist().archive(kept)
     assert bench.stages() == ["archived", "archived"]
     assert problems(bench.ledger) == []
@@ -362,7 +362,7 @@ def test_draft_of_a_crash(bench: Bench) -> None:
     bench.archivist(Steps(verify=False)).archive(first)
     prove = bench.archivist()
     batch = landing.load(bench.ledger, first)
-    owner = account(bench.ledger, NAME)
+    owner = account(bench.ledger, 1)
     assert prove._prove(batch, owner)
     draft = manifests.draft(bench.ledger, owner, batch, NOW)
     bench.archivist().archive(second)
@@ -377,7 +377,7 @@ def test_draft_of_a_crash(bench: Bench) -> None:
 def test_another_writer(bench: Bench, drafted: bool) -> None:
     """Where foreign octets took our place in the chain, a new chain begins."""
     name = bench.land(message("one"))
-    own, owner = writer(bench.ledger), account(bench.ledger, NAME)
+    own, owner = writer(bench.ledger), account(bench.ledger, 1)
     if drafted:
         bench.archivist(Steps(verify=False)).archive(name)
         batch = landing.load(bench.ledger, name)

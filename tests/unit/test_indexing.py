@@ -29,7 +29,7 @@ def ledger_with(directory: Path, count: int) -> Ledger:
     """A ledger with one batch of so many messages."""
     ledger = Ledger.open(directory / "ledger.db")
     open_account(ledger, "me", store_url="memory://x", host="h")
-    listing = Listing(ledger, account(ledger, "me"), tries=5)
+    listing = Listing(ledger, account(ledger, 1), tries=5)
     listing.begin()
     listing.add_uidls((n, f"u{n}") for n in range(1, count + 1))
     listing.add_sizes((n, 5) for n in range(1, count + 1))
@@ -87,7 +87,7 @@ def test_marks(tmp_path: Path, change: str) -> None:
     """Marks are believed only of the index and the version that they were made for."""
     path = tmp_path / "index.db"
     with ledger_with(tmp_path, 1) as ledger:
-        owner = account(ledger, "me")
+        owner = account(ledger, 1)
         Index.open(path).close()
         trust_marks(ledger, [owner], path)
         mark_read(ledger, ["b"], 0)

@@ -69,7 +69,7 @@ def new_ledger(directory: Path) -> Iterator[Ledger]:
 
 def owner(ledger: Ledger) -> LedgerAccount:
     """The account, as the ledger knows it now."""
-    return account(ledger, NAME)
+    return account(ledger, 1)
 
 
 @dataclass

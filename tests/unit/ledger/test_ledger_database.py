@@ -10,14 +10,15 @@ from ledger_helpers import NAME, NOW, STORE, new_ledger, owner
 from archiver.errors import LocalDiskError, UsageError
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import (
-    account,
     begin_run,
     capabilities,
     distrust,
     end_run,
     fix_utf8,
+    has_run,
     narrow,
     open_account,
+    other_stores,
     remember_capabilities,
     renew_writer,
     writer,
@@ -120,15 +121,15 @@ def test_full_disk(tmp_path: Path) -> None:
 
 
 def test_account_is_made_once(tmp_path: Path) -> None:
-    """An account is found again, follows its server's name, and stays with its store."""
+    """An account is found again, follows its server's name, and is another one in another store."""
     with new_ledger(tmp_path) as ledger:
         first = owner(ledger)
         again = open_account(ledger, NAME, store_url=STORE, host="new.example.com")
         assert (again.row, again.host) == (first.row, "new.example.com")
-        with pytest.raises(UsageError, match="is archived into"):
-            open_account(ledger, NAME, store_url="file:///other", host="pop.example.com")
-        with pytest.raises(UsageError, match="never been archived"):
-            account(ledger, "nobody@example.com")
+        other = open_account(ledger, NAME, store_url="file:///other", host="pop.example.com")
+        assert other.row != first.row
+        assert other_stores(ledger, first) == ["file:///other"]
+        assert not has_run(ledger, other)
 
 
 def test_what_an_account_remembers(tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -364,8 +363,12 @@ def test_stat_that_counts_nothing() -> None:
 def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that was interrupted while it waited for an answer can only be dropped."""
     with FaultyPop3(MAIL) as server, _signed_in(server) as session:
+
+        def interrupted(transport: Transport) -> bytes:
+            raise KeyboardInterrupt
+
         with monkeypatch.context() as patch:
-            patch.setattr(Transport, "read", lambda _: signal.raise_signal(signal.SIGINT))
+            patch.setattr(Transport, "read", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 session.noop()
         with pytest.raises(SessionLost, match="interrupted"):

@@ -118,7 +118,7 @@ class Desk:
     @property
     def owner(self) -> LedgerAccount:
         """The account, as the ledger knows it now."""
-        return account(self.ledger, NAME)
+        return account(self.ledger, 1)
 
     def set(self, **changes: Any) -> None:
         """Changes settings of the account."""

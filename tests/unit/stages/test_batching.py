@@ -21,7 +21,7 @@ class Bench:
         self.ledger = ledger
         self.clock = Time()
         self.spool = Spool(directory / "spool", 1 << 30)
-        self.listing = Listing(ledger, account(ledger, NAME), tries=5)
+        self.listing = Listing(ledger, account(ledger, 1), tries=5)
         self.listing.begin()
         self.listing.add_uidls((n, f"u{n}") for n in range(1, COUNT))
         self.listing.add_sizes((n, 100) for n in range(1, COUNT))
