@@ -158,6 +158,9 @@ def _unreachable(server: Server, limits: Limits, error: Exception) -> ServerUnav
             f"{server.address} refuses connections",
             hint="check the port: POP3 over TLS is usually 995, POP3 with STLS 110",
         )
+    if isinstance(error, ConnectionResetError):
+        # It was there and hung up at once, as a busy server does: worth another try.
+        return SessionLost(f"lost {server.address}: {_reason(error)}")
     return ServerUnavailable(f"cannot connect to {server.address}: {_reason(error)}")
 
 

@@ -1,3 +1,4 @@
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -275,3 +276,14 @@ def test_ipv6() -> None:
     """A server that has an IPv6 address alone is reached."""
     with FaultyPop3(host="::1") as server:
         assert Session.open(Server("::1", server.port, Security.PLAIN)).quit() == "bye"
+
+
+def test_hung_up_while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that resets a connection at once is lost, which is worth another try."""
+
+    def reset(*arguments: object, **options: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr(socket, "create_connection", reset)
+    with pytest.raises(SessionLost, match="reset by peer"):
+        Transport.connect(Server("127.0.0.1", 1, Security.PLAIN), Limits())
