@@ -6,7 +6,6 @@ writes the index. The main thread waits, and adds up.
 
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from archiver import secrets
 from archiver.archiving import Archivist, Chains, Progress, Steps
+from archiver.clock import StoppableClock
 from archiver.config import AccountSettings, Settings
 from archiver.dispatch import Dispatch, Handing
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
@@ -75,25 +75,6 @@ class _Account:
     tally: Tally = field(default_factory=Tally)
     codes: list[int] = field(default_factory=list)
     ended: float | None = None
-
-
-class StoppableClock:
-    """The system's clocks; sleeping ends early when the run is asked to stop."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-
-    def now(self) -> float:
-        """Seconds since the epoch, UTC."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Waits that long, or until the run is asked to stop."""
-        self._stop.wait(seconds)
 
 
 def run(

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Semaphore
 from typing import BinaryIO
@@ -257,7 +258,6 @@ class _Parts:
             self._file.close()
             opener: Callable[[], BinaryIO] = _TemporaryFile(self._path)
         else:
-            octets = self._memory.getvalue()
-            opener = lambda: io.BytesIO(octets)  # noqa: E731 - one expression, bound right here
+            opener = partial(io.BytesIO, self._memory.getvalue())
         self.digests.append(part.digest)
         self._take(part, Payload(part.size, part.digest, self._md5.digest(), opener))
