@@ -22,14 +22,6 @@ class Stage(StrEnum):
     GONE = "gone"
 
 
-class Problem(StrEnum):
-    """What keeps a message from going on; it forgets no progress."""
-
-    NONE = "none"
-    FAILED = "failed"
-    HELD = "held"
-
-
 class Proof(StrEnum):
     """How a copy is known to be there.
 

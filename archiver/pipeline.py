@@ -74,7 +74,6 @@ class _Account:
     stuck: set[int] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     codes: list[int] = field(default_factory=list)
-    ended: float | None = None
 
 
 def run(
@@ -229,7 +228,6 @@ class _Run:
                 self._failed(account, error)
             account.counts = listing.counts()
             account.stuck = listing.stuck()
-            account.ended = self.clock.now()
 
     def _handing(self, account: _Account) -> Archiving:
         if self.verb is Verb.RUN:

@@ -11,7 +11,7 @@ from archiver.index.normalise import normalise
 from archiver.model import Address, Mail, Part
 
 INDEX_VERSION: Final = 1
-"""Of what an entry holds: a higher one makes the entries of a lower one due again."""
+"""Of what an entry holds and how messages are read: a higher one makes older entries due again."""
 
 TEXT_LIMIT: Final = 4 << 20
 """Octets of a text body, in UTF-8, that are indexed; an entry must stay small on its way here."""

@@ -23,9 +23,6 @@ from archiver.mail.structure import Leaf, read_structure
 from archiver.mail.words import decode_words, header_text, one_line
 from archiver.model import Address, Mail, Part
 
-PARSER_VERSION: int = 1
-"""Goes up when the same octets would be read differently, so that the index reads them again."""
-
 
 def read_mail(
     stream: BinaryIO,

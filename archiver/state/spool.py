@@ -71,11 +71,6 @@ class Spool:
         with self._guard:
             return sum(size for name, size in self._sizes.items() if not _is_kept(name))
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the next message has to wait until segments are archived."""
-        return self.used >= self.limit
-
     def path(self, segment: str) -> Path:
         """The file of a segment."""
         return self.root / segment

@@ -59,7 +59,8 @@ def open_slice(path: Path | str, offset: int, length: int) -> io.BufferedReader:
         return io.BufferedReader(_Slice(path, offset, length), buffer_size=1 << 16)
     except OSError as error:
         raise MessageError(
-            f"{path} cannot be read: {error.strerror}", hint="the message will be fetched again"
+            f"{path} cannot be read: {error.strerror}",
+            hint="nothing was deleted on the server",
         ) from error
 
 
@@ -90,7 +91,7 @@ def _check(payload: Payload, sha256: str, size: int) -> None:
     if (sha256, size) != (payload.sha256, payload.length):
         raise MessageError(
             f"the local octets of {payload.sha256} changed before they were stored",
-            hint="the local disk may be failing; the message will be fetched again",
+            hint="the local disk may be failing; nothing was deleted on the server",
         )
 
 
@@ -103,7 +104,7 @@ def _md5(path: Path | str, offset: int, length: int) -> bytes:
     if size != length:
         raise MessageError(
             f"{path} ends before the message at {offset} does",
-            hint="the local disk may be failing; the message will be fetched again",
+            hint="the local disk may be failing; nothing was deleted on the server",
         )
     return hashed.digest()
 

@@ -22,9 +22,9 @@ from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.state import Spool
 from archiver.store import Store, payload_of
-from archiver.store.faults import Fault, FaultyStore
 from archiver.store.memory import MemoryStore
 from archiver.workers import Archive, Archived, Claims, PutManifest, Worker, WorkerDied
+from infra.faulty_store import Fault, FaultyStore
 
 NAME = "me"
 NOW = 1_780_000_000.0

@@ -12,8 +12,8 @@ from archiver.stages.index import read_unread
 from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import verify
 from archiver.store import Capabilities, Stat, Store, payload_of
-from archiver.store.faults import Fault, FaultyStore
 from archiver.store.memory import MemoryStore
+from infra.faulty_store import Fault, FaultyStore
 
 DAY, NAME, ACCOUNT = "2026-01-02", "b1", "me"
 PREFIX = batch_prefix(ACCOUNT, DAY, NAME)

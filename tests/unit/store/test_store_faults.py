@@ -2,8 +2,8 @@ import pytest
 
 from archiver.errors import StoreError
 from archiver.store import payload_of
-from archiver.store.faults import Fault, FaultyStore
 from archiver.store.memory import MemoryStore
+from infra.faulty_store import Fault, FaultyStore
 
 
 def test_each_fault_does_what_it_says() -> None:
