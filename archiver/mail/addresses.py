@@ -14,7 +14,7 @@ from archiver.model import Address
 ADDRESS_LIMIT = 10_000
 
 _TOKEN = re.compile(
-    r'"(?P<quoted>(?:[^"\\]|\\.)*+)"?'
+    r'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"?'
     r"|<(?P<angle>[^<>]*+)>?"
     r"|(?P<literal>\[[^\[\]]*+\]?)"
     r"|(?P<mark>[,;:()])"

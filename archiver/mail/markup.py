@@ -15,10 +15,11 @@ HTML_LIMIT = 1024 * 1024
 DEPTH_LIMIT = 200
 TAG_LIMIT = 20_000
 
+# Only single characters are repeated possessively: Python 3.11.2 repeats groups so wrongly.
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*+)[^<>]*+>")
-_COMMENT = re.compile(r"<!--(?:[^-]|-(?!->))*+(?:-->)?|<[!?][^<>]*+>?", re.DOTALL)
+_COMMENT = re.compile(r"<!--(?:(?!-->).)*(?:-->)?|<[!?][^<>]*+>?", re.DOTALL)
 _HIDDEN = re.compile(
-    r"<(script|style|title)\b[^<>]*+>(?:[^<]|<(?!/\1\b))*+", re.IGNORECASE | re.DOTALL
+    r"<(script|style|title)\b[^<>]*+>[^<]*(?:<(?!/\1\b)[^<]*)*", re.IGNORECASE | re.DOTALL
 )
 _LAID_OUT = frozenset(("caption", "dd", "dl", "dt", "li", "ol", "table", "tbody")).union(
     ("td", "tfoot", "th", "thead", "tr", "ul")
@@ -29,7 +30,7 @@ _BLOCK = _LAID_OUT.union(
 )
 _LONG_NUMBER = re.compile(r"&#(?=[0-9]{8}|[xX][0-9A-Fa-f]{8})")
 _SPACES = re.compile(r"[^\S\n]++")
-_LINES = re.compile(r" ?(?:\n ?)++")
+_LINES = re.compile(r" ?(?:\n ?)+")
 
 
 def html_text(markup: str, defects: set[str]) -> str:

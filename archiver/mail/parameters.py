@@ -14,7 +14,7 @@ from archiver.mail.words import decode_words, header_text, one_line
 NAME_LIMIT = 1000
 
 _PARAMETER = re.compile(
-    r';[ \t]*+([^ \t=;"()<>,]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)|([^;]*+))', re.DOTALL
+    r';[ \t]*+([^ \t=;"()<>,]++)[ \t]*+=[ \t]*+(?:"([^"\\]*(?:\\.[^"\\]*)*)|([^;]*+))', re.DOTALL
 )
 _SECTION_NUMBER = re.compile(r"[0-9]{1,4}")
 _QUOTED_PAIR = re.compile(r'\\(["\\])')
