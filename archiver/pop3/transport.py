@@ -16,6 +16,9 @@ from archiver.pop3.server import Limits, Security, Server
 READ_OCTETS = 256 * 1024
 """How much is asked for at once: fewer calls, and one search for the end over all of it."""
 
+# What Python 3.11.2 calls the error that later ones call SSLEOFError.
+_UNEXPECTED_EOF = "UNEXPECTED_EOF_WHILE_READING"
+
 
 class Transport:
     """One connection; ``connect`` makes it, any error of it ends it."""
@@ -138,6 +141,8 @@ def _context(server: Server) -> ssl.SSLContext:
             f"ca_file {server.ca_file} cannot be used: {_reason(error)}",
             hint="ca_file must name a readable file of certificates in PEM",
         ) from error
+    # Python 3.11.2 lets an end without close_notify pass for an end unless it is told not to.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -187,7 +192,7 @@ def _certificate_hint(server: Server, error: ssl.SSLCertVerificationError) -> st
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", "") == _UNEXPECTED_EOF:
         return "the server ended TLS without saying so"
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
