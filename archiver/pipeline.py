@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from archiver import secrets
 from archiver.archiving import Archivist, Chains, Progress, Steps
 from archiver.clock import StoppableClock
 from archiver.config import AccountSettings, Settings
@@ -35,6 +34,7 @@ from archiver.ledger.listing import Listing
 from archiver.ledger.seen import Counts
 from archiver.ledger.status import problem_count
 from archiver.ledger.unread import mark_read, unread_batches
+from archiver.mailbox import Mailbox, mailbox
 from archiver.model import Clock, Reconciliation, Reporter
 from archiver.reporting import Outcome, StageReport, Work, reconcile, report_stage
 from archiver.stages.fetch import fetch
@@ -69,7 +69,7 @@ class _Account:
     ledger_account: LedgerAccount
     run: int
     started: float
-    password: str = ""
+    mailbox: Mailbox | None = None
     counts: Counts | None = None
     stuck: set[int] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
@@ -199,20 +199,21 @@ class _Run:
             future.result()
 
     def _unlock(self, account: _Account) -> bool:
-        """Finds the password before anything runs, since a person may have to be asked."""
+        """Finds the secrets before anything runs, since a person may have to be asked."""
         try:
-            account.password = secrets.password(account.settings)
+            account.mailbox = mailbox(account.settings, self.paths.root)
         except ArchiverError as error:
             self._failed(account, error)
             return False
         return True
 
     def _fetch(self, account: _Account) -> None:
+        assert account.mailbox is not None
         with Ledger.open(self.paths.ledger) as ledger:
             listing = Listing(ledger, account.ledger_account, tries=account.settings.tries)
             job = FetchJob(
                 settings=account.settings,
-                password=account.password,
+                mailbox=account.mailbox,
                 listing=listing,
                 spool=self.spool,
                 archiving=self._handing(account),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from archiver.config import AccountSettings, account_name
+from archiver.config import AccountSettings, PasswordSource, account_name
 from archiver.errors import LoginRefused, UsageError
 
 _COMMAND_SECONDS = 60
@@ -24,14 +24,23 @@ def password(account: AccountSettings) -> str:
         UsageError: its source is missing, fails or gives nothing.
         LoginRefused: there is no source and nobody to ask.
     """
-    source = account.password
+    found = from_source(account.password)
+    return found or _from_keyring(account_name(account.server)) or _ask(account)
+
+
+def from_source(source: PasswordSource) -> str | None:
+    """What a named source gives, None where none is named.
+
+    Raises:
+        UsageError: it is missing, fails or gives nothing.
+    """
     if source.env is not None:
         return _from_environment(source.env)
     if source.file is not None:
         return _from_file(Path(source.file).expanduser())
     if source.command is not None:
         return _from_command(source.command)
-    return _from_keyring(account_name(account.server)) or _ask(account)
+    return None
 
 
 def _from_environment(name: str) -> str:

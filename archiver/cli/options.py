@@ -5,21 +5,24 @@ With ``--server`` the options alone say everything; without it ``archiver.toml``
 """
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from archiver.cli.takes import Given, Group
 from archiver.config import (
+    AUTH,
     AccountSettings,
-    PasswordSource,
     Settings,
     StoreSettings,
     account_name,
     parse_server,
     parse_settings,
     parse_size,
+    read_account,
 )
 from archiver.errors import UsageError
 
@@ -58,8 +61,41 @@ PasswordFile = Annotated[
 PasswordCommand = Annotated[
     str | None, typer.Option(metavar="CMD", help="Shell command that prints the password.")
 ]
+Auth = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="How to sign in: " + ", ".join(AUTH) + "."),
+]
+Authzid = Annotated[
+    str | None, typer.Option(metavar="USER", help="Open this user's mailbox, as an administrator.")
+]
+CleartextPassword = Annotated[
+    bool | None,
+    typer.Option("--cleartext-password", help="Without TLS, send the password all the same."),
+]
 CaFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="PEM authorities for the POP3 server.")
+]
+TlsMin = Annotated[
+    str | None,
+    typer.Option(metavar="VERSION", help="Oldest TLS to accept: 1.0, 1.1, 1.2 (default), 1.3."),
+]
+TlsFingerprint = Annotated[
+    str | None,
+    typer.Option(metavar="HEX", help="SHA-256 of the one certificate to accept."),
+]
+ClientCert = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="PEM certificate to identify us by.")
+]
+ClientKey = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM key of --client-cert.")]
+Proxy = Annotated[
+    str | None, typer.Option(metavar="URL", help="socks5://host:port or http://host:port.")
+]
+ProxyPasswordEnv = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Environment variable with its password.")
+]
+LoginDelay = Annotated[
+    str | None,
+    typer.Option(metavar="SECONDS", help="Between two logins; default: what the server asks."),
 ]
 Endpoint = Annotated[
     str | None,
@@ -88,35 +124,94 @@ Workers = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a person chose on the command line; None where they did not."""
+MAILBOX: Group = {
+    "server": Server,
+    "password_env": PasswordEnv,
+    "password_file": PasswordFile,
+    "password_command": PasswordCommand,
+    "auth": Auth,
+    "authzid": Authzid,
+    "cleartext_password": CleartextPassword,
+    "ca_file": CaFile,
+    "tls_min": TlsMin,
+    "tls_fingerprint": TlsFingerprint,
+    "client_cert": ClientCert,
+    "client_key": ClientKey,
+    "proxy": Proxy,
+    "proxy_password_env": ProxyPasswordEnv,
+    "login_delay": LoginDelay,
+}
+"""A mailbox without a file of settings."""
 
-    accounts: tuple[str, ...]
-    server: str | None
-    store: str | None
-    state: Path | None
-    config: Path | None
-    password: PasswordSource
-    ca_file: Path | None
-    store_values: dict[str, Any]
-    spool_limit: str | None
-    workers: int | None
+STORE: Group = {
+    "store": Store,
+    "endpoint": Endpoint,
+    "region": Region,
+    "profile": Profile,
+    "path_style": PathStyle,
+    "store_ca_file": StoreCaFile,
+    "storage_class": StorageClass,
+    "sse": Sse,
+    "kms_key": KmsKey,
+}
+"""Where objects go."""
+
+PLACE: Group = {"state": State, "config": Config}
+"""Where settings are read and state is kept."""
+
+_FILES = ("ca_file", "client_cert", "client_key")
+_OF_STORE = ("endpoint", "region", "profile", "path_style", "storage_class", "sse", "kms_key")
 
 
-def settings(chosen: Chosen) -> Settings:
+def settings(names: Sequence[str], given: Given) -> Settings:
     """The settings of a run.
+
+    Args:
+        names: the accounts that a person named; all of the file for none.
+        given: options of ``MAILBOX``, ``STORE`` and ``PLACE`` by name; None where not given.
 
     Raises:
         UsageError: options or file cannot be used, or name no such account.
     """
-    found = _from_options(chosen) if chosen.server is not None else _from_file(chosen)
-    if chosen.spool_limit is not None:
-        found = replace(found, spool_limit=_size(chosen.spool_limit, "--spool-limit"))
-    if chosen.workers is not None:
-        found = replace(found, workers=chosen.workers)
-    state = state_directory(chosen.state, found.state)
-    return replace(found, state=str(state), store=replace(found.store, **chosen.store_values))
+    found = _from_options(names, given) if given.get("server") is not None else _from_file(given)
+    found = replace(found, accounts=_named(found.accounts, names, given))
+    state = state_directory(given.get("state"), found.state)
+    return replace(found, state=str(state), store=replace(found.store, **_store_values(given)))
+
+
+def accounts(names: Sequence[str], given: Given) -> tuple[tuple[AccountSettings, ...], Path]:
+    """The accounts of a verb that needs no store, and the state directory; see ``settings``.
+
+    Raises:
+        UsageError: options or file cannot be used, or name no such account.
+    """
+    without_store = {**given, "store": given.get("store") or "."}
+    found = settings(names, without_store)
+    return found.accounts, Path(found.state)
+
+
+def one_account(name: str | None, given: Given) -> tuple[AccountSettings, Path]:
+    """The account of a verb that takes one, and the state directory; see ``settings``.
+
+    Raises:
+        UsageError: options or file cannot be used, name no such account, or leave a choice.
+    """
+    found, state = accounts(() if name is None else (name,), given)
+    if len(found) != 1:
+        known = ", ".join(account.name for account in found)
+        raise UsageError("which account?", hint=f"name one of {known}")
+    return found[0], state
+
+
+def with_limits(found: Settings, spool_limit: str | None, workers: int | None) -> Settings:
+    """Settings with the limits that were given on the command line.
+
+    Raises:
+        UsageError: ``spool_limit`` is no size.
+    """
+    if spool_limit is not None:
+        found = replace(found, spool_limit=_size(spool_limit, "--spool-limit"))
+    return found if workers is None else replace(found, workers=workers)
 
 
 def state_directory(chosen: Path | None, configured: str = "") -> Path:
@@ -157,57 +252,81 @@ def read_config(path: Path) -> Settings:
     url = found.store.url
     if "://" not in url:
         found = replace(found, store=replace(found.store, url=_below(base, url)))
-    return replace(found, state=_below(base, found.state) if found.state else "")
+    accounts = tuple(_anchored(base, account) for account in found.accounts)
+    state = _below(base, found.state) if found.state else ""
+    return replace(found, accounts=accounts, state=state)
+
+
+def _anchored(base: Path, account: AccountSettings) -> AccountSettings:
+    named = {name: getattr(account, name) for name in _FILES}
+    below: dict[str, Any] = {name: _below(base, path) for name, path in named.items() if path}
+    return replace(account, **below)
 
 
 def _below(base: Path, path: str) -> str:
     return os.path.normpath(base / Path(path).expanduser())
 
 
-def _from_options(chosen: Chosen) -> Settings:
-    assert chosen.server is not None
-    server = parse_server(chosen.server)
-    if chosen.store is None:
+def _store_values(given: Given) -> dict[str, Any]:
+    values = {name: given.get(name) for name in _OF_STORE}
+    ca_file = given.get("store_ca_file")
+    values["ca_file"] = None if ca_file is None else str(ca_file.expanduser())
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _from_options(names: Sequence[str], given: Given) -> Settings:
+    server = parse_server(given["server"])
+    if given.get("store") is None:
         raise UsageError(
             "--server needs --store", hint="name s3://bucket/prefix or a directory such as ./mail"
         )
-    if chosen.accounts:
+    if names:
         raise UsageError(
-            f"--server names the account; {chosen.accounts[0]} cannot be one as well",
+            f"--server names the account; {names[0]} cannot be one as well",
             hint="leave --server out to use accounts of archiver.toml",
         )
-    account = AccountSettings(
-        name=account_name(server),
-        server=server,
-        password=chosen.password,
-        ca_file=None if chosen.ca_file is None else str(chosen.ca_file.expanduser()),
-    )
-    return Settings(accounts=(account,), store=StoreSettings(url=chosen.store))
+    if sum(given.get(f"password_{kind}") is not None for kind in ("env", "file", "command")) > 1:
+        raise UsageError("more than one source of the password is given", hint="name one of them")
+    table = {name: _plain(given[name]) for name in MAILBOX if given.get(name) is not None}
+    account = read_account(account_name(server), table)
+    return Settings(accounts=(account,), store=StoreSettings(url=given["store"]))
 
 
-def _from_file(chosen: Chosen) -> Settings:
-    path = find_config(chosen.config)
+def _plain(value: Any) -> Any:
+    """An option's value as a file of settings would have it."""
+    if isinstance(value, Path):
+        return str(value.expanduser())
+    return float(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _from_file(given: Given) -> Settings:
+    path = find_config(given.get("config"))
     if path is None:
         raise UsageError(
             f"there is no {CONFIG_NAME} here and no --server",
             hint="archiver run --server pop3s://user@host --store DIR, or archiver init",
         )
+    if lone := [name for name in MAILBOX if given.get(name) is not None]:
+        option = "--" + lone[0].replace("_", "-")
+        raise UsageError(f"{option} goes with --server; {path} names its own")
     found = read_config(path)
-    if chosen.store is not None:
-        found = replace(found, store=replace(found.store, url=chosen.store))
-    if chosen.password != PasswordSource():
-        raise UsageError("a password option goes with --server; archiver.toml names its own")
-    wanted = {name.lower() for name in chosen.accounts}
-    unknown = wanted - {account.name for account in found.accounts}
+    if given.get("store") is not None:
+        found = replace(found, store=replace(found.store, url=given["store"]))
+    return found
+
+
+def _named(
+    accounts: tuple[AccountSettings, ...], names: Sequence[str], given: Given
+) -> tuple[AccountSettings, ...]:
+    wanted = {name.lower() for name in names}
+    unknown = wanted - {account.name for account in accounts}
     if unknown:
-        known = ", ".join(account.name for account in found.accounts)
+        known = ", ".join(account.name for account in accounts)
+        path = find_config(given.get("config"))
         raise UsageError(
             f"{path} has no account {', '.join(sorted(unknown))}", hint=f"it has {known}"
         )
-    if wanted:
-        kept = tuple(account for account in found.accounts if account.name in wanted)
-        found = replace(found, accounts=kept)
-    return found
+    return tuple(account for account in accounts if not wanted or account.name in wanted)
 
 
 def _size(text: str, option: str) -> int:

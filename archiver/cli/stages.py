@@ -11,7 +11,7 @@ from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,8 +19,8 @@ from archiver.cli import options
 from archiver.cli.output import complain, print_json
 from archiver.cli.progress import reporter
 from archiver.cli.report import print_outcome
-from archiver.config import PasswordSource
-from archiver.errors import UsageError
+from archiver.cli.takes import takes
+from archiver.config import Settings
 
 _HELP = {
     "run": "Archive mailboxes: fetch what is new, upload, verify, index, account for all.",
@@ -44,24 +44,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(verb: str) -> Callable[..., None]:
+    @takes(options.MAILBOX, options.STORE, options.PLACE)
     def command(
         accounts: options.Accounts = None,
-        server: options.Server = None,
-        store: options.Store = None,
-        state: options.State = None,
-        config: options.Config = None,
-        password_env: options.PasswordEnv = None,
-        password_file: options.PasswordFile = None,
-        password_command: options.PasswordCommand = None,
-        ca_file: options.CaFile = None,
-        endpoint: options.Endpoint = None,
-        region: options.Region = None,
-        profile: options.Profile = None,
-        path_style: options.PathStyle = None,
-        store_ca_file: options.StoreCaFile = None,
-        storage_class: options.StorageClass = None,
-        sse: options.Sse = None,
-        kms_key: options.KmsKey = None,
         spool_limit: options.SpoolLimit = None,
         workers: options.Workers = None,
         limit: Annotated[
@@ -72,61 +57,23 @@ def _command(verb: str) -> Callable[..., None]:
             Deletion, typer.Option(help="What to delete on the server; only never, so far.")
         ] = Deletion.NEVER,
         as_json: options.Json = False,
+        **given: Any,
     ) -> None:
-        store_values = {
-            "endpoint": endpoint,
-            "region": region,
-            "profile": profile,
-            "path_style": path_style,
-            "ca_file": None if store_ca_file is None else str(store_ca_file.expanduser()),
-            "storage_class": storage_class,
-            "sse": sse,
-            "kms_key": kms_key,
-        }
-        chosen = options.Chosen(
-            accounts=tuple(accounts or ()),
-            server=server,
-            store=store,
-            state=state,
-            config=config,
-            password=_password(password_env, password_file, password_command),
-            ca_file=ca_file,
-            store_values={key: value for key, value in store_values.items() if value is not None},
-            spool_limit=spool_limit,
-            workers=workers,
-        )
-        _run(verb, chosen, limit, as_json=as_json)
+        found = options.with_limits(options.settings(accounts or (), given), spool_limit, workers)
+        _run(verb, found, limit, as_json=as_json)
 
     return command
 
 
 def run_index(state: Path | None, config: Path | None, *, as_json: bool) -> None:
     """Indexes what is archived, for every account of the file of settings."""
-    chosen = options.Chosen(
-        accounts=(),
-        server=None,
-        store=None,
-        state=state,
-        config=config,
-        password=PasswordSource(),
-        ca_file=None,
-        store_values={},
-        spool_limit=None,
-        workers=None,
-    )
-    _run("index", chosen, None, as_json=as_json)
+    found = options.settings((), {"state": state, "config": config})
+    _run("index", found, None, as_json=as_json)
 
 
-def _password(env: str | None, file: Path | None, command: str | None) -> PasswordSource:
-    if sum(source is not None for source in (env, file, command)) > 1:
-        raise UsageError("more than one source of the password is given", hint="name one of them")
-    return PasswordSource(env, None if file is None else str(file), command)
-
-
-def _run(verb: str, chosen: options.Chosen, limit: int | None, *, as_json: bool) -> None:
+def _run(verb: str, found: Settings, limit: int | None, *, as_json: bool) -> None:
     from archiver.pipeline import Verb, run
 
-    found = options.settings(chosen)
     shown = reporter(quiet=as_json)
     with _stopping() as stop, shown.showing():
         outcome = run(found, Verb(verb), reporter=shown, stop=stop, limit=limit)

@@ -1,15 +1,19 @@
 from archiver.pop3.capabilities import Capabilities
+from archiver.pop3.credentials import AccessToken, Credentials
 from archiver.pop3.events import Chunk, Event, Finished, Refused, Started
-from archiver.pop3.server import Limits, Pipelining, Security, Server
+from archiver.pop3.server import Limits, Pipelining, Proxy, Security, Server
 from archiver.pop3.session import Session
 
 __all__ = [
+    "AccessToken",
     "Capabilities",
     "Chunk",
+    "Credentials",
     "Event",
     "Finished",
     "Limits",
     "Pipelining",
+    "Proxy",
     "Refused",
     "Security",
     "Server",

@@ -3,7 +3,7 @@
 Values only: nothing here connects to anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -24,13 +24,45 @@ class Pipelining(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """What connects for us: SOCKS5 (RFC 1928) or HTTP CONNECT (RFC 9110 section 9.3.6).
+
+    ``kind`` is ``socks5`` or ``http``. The proxy resolves the server's name.
+    """
+
+    kind: str
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """One POP3 server; ``ca_file`` is a PEM file that replaces the system's trust."""
+    """One POP3 server, and how it is reached and recognised.
+
+    Args:
+        host: a name, in letters of any script (IDNA 2008), or an address.
+        port: its TCP port.
+        security: how the connection is protected.
+        ca_file: PEM file that replaces the system's authorities.
+        tls_min: the oldest version of TLS to accept: ``1.0``, ``1.1``, ``1.2`` or ``1.3``.
+        fingerprint: SHA-256 of the certificate in DER, lower-case hex; it then is trusted for that
+            alone, and no other is.
+        client_cert: PEM file with our own certificate, for SASL EXTERNAL (RFC 4422 appendix A).
+        client_key: PEM file with its key, where that is not in ``client_cert``.
+        proxy: what connects for us, None for nobody.
+    """
 
     host: str
     port: int
     security: Security = Security.TLS
     ca_file: str | None = None
+    tls_min: str = "1.2"
+    fingerprint: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    proxy: Proxy | None = None
 
     @property
     def address(self) -> str:

@@ -14,12 +14,13 @@ from typing import NoReturn, Self, TypeVar
 from archiver.errors import ProtocolError, ServerRefused, ServerUnavailable, SessionLost
 from archiver.model import Listed
 from archiver.pop3.capabilities import Capabilities, read_capabilities
+from archiver.pop3.credentials import Credentials
 from archiver.pop3.events import Challenge, Event, Finished, Lines, Refused, Reply, WireEvent
 from archiver.pop3.listing import read_size, read_stat, read_uidl
 from archiver.pop3.protocol import Protocol
 from archiver.pop3.rules import Verb
 from archiver.pop3.server import Limits, Pipelining, Security, Server
-from archiver.pop3.sign_in import Credentials, sign_in
+from archiver.pop3.sign_in import sign_in
 from archiver.pop3.transport import Transport
 from archiver.pop3.window import Window
 
@@ -113,29 +114,25 @@ class Session:
         """Commands whose answers are not complete; it stays as it was when the session is lost."""
         return self._protocol.outstanding
 
-    def sign_in(
-        self, user: str, password: str, *, utf8: bool = False, mechanism: str = "auto"
-    ) -> None:
+    def sign_in(self, credentials: Credentials, *, utf8: bool = False, auth: str = "auto") -> None:
         """Signs in and asks for the capabilities again.
 
         Args:
-            user: the name, sent as UTF-8.
-            password: the secret, sent as UTF-8.
+            credentials: who, and the secret.
             utf8: switch to UTF8 mode first (RFC 6856), which changes the octets of messages.
-            mechanism: ``auto``, ``plain`` or ``user``.
+            auth: ``auto``, or the name of a mechanism.
 
         Raises:
             LoginRefused: the server does not let this user in.
             ServerUnavailable: not now: the mailbox is busy, or this login came too soon.
             ServerRefused: the server does not give UTF8 mode.
-            UsageError: user name or password holds a line end or NUL, or no such mechanism.
+            UsageError: no such mechanism.
         """
-        credentials = Credentials(user, password)
         if not self._transport.secured and self._server.security is not Security.PLAIN:
             raise RuntimeError("a password on a clear connection that nobody chose")
         if utf8:
             self._require(Verb.UTF8)
-        self.mechanism = sign_in(_Dialogue(self), credentials, self.capabilities, mechanism)
+        self.mechanism = sign_in(_Dialogue(self), credentials, self.capabilities, auth)
         # A server that knew no CAPA before login is not asked again: each -ERR may cost patience.
         if self.capabilities.advertised:
             self._ask_capabilities()

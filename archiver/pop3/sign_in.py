@@ -9,11 +9,11 @@ Passwords appear in no message: what a refusal quotes are the server's words alo
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
 from archiver.errors import LoginRefused, ProtocolError, ServerUnavailable, UsageError
 from archiver.pop3.capabilities import Capabilities
+from archiver.pop3.credentials import Credentials
 from archiver.pop3.events import Challenge, Reply
 from archiver.pop3.rules import Verb
 
@@ -39,25 +39,9 @@ class Dialogue(Interface):
         """Ends an exchange of challenges (RFC 5034 section 4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A user's name and secret; neither may hold a line end or NUL, which would end a command."""
-
-    user: str
-    password: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuses what would be sent as a second command (CR, LF) or a third field (NUL)."""
-        for name, value in (("user name", self.user), ("password", self.password)):
-            if any(character in value for character in "\r\n\0"):
-                raise UsageError(
-                    f"the {name} contains a line end or NUL",
-                    hint="a secret read from a file must not keep its last line end",
-                )
-
-
 def by_user(dialogue: Dialogue, credentials: Credentials) -> Reply:
     """USER and PASS (RFC 1939 section 7)."""
+    assert credentials.password is not None
     reply = _settled(dialogue, dialogue.ask(Verb.USER, credentials.user.encode()))
     if not reply.ok:
         return reply
@@ -66,6 +50,7 @@ def by_user(dialogue: Dialogue, credentials: Credentials) -> Reply:
 
 def by_plain(dialogue: Dialogue, credentials: Credentials) -> Reply:
     """SASL PLAIN (RFC 4616), in one line where it fits (RFC 5034 section 4)."""
+    assert credentials.password is not None
     message = b"\0%b\0%b" % (credentials.user.encode(), credentials.password.encode())
     encoded = b64encode(message)
     if len(encoded) <= _LONGEST_INITIAL:

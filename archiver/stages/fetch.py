@@ -20,18 +20,9 @@ from archiver.format import MessageHash
 from archiver.ledger.accounts import account as reloaded
 from archiver.ledger.accounts import fix_utf8, narrow
 from archiver.ledger.landing import Draft, fail_fetch, land_links
+from archiver.mailbox import limits
 from archiver.model import Fingerprint, Listed
-from archiver.pop3 import (
-    Chunk,
-    Finished,
-    Limits,
-    Pipelining,
-    Refused,
-    Security,
-    Server,
-    Session,
-    Started,
-)
+from archiver.pop3 import Chunk, Finished, Limits, Refused, Session, Started
 from archiver.stages.batching import BatchWriter
 from archiver.stages.fetch_job import FetchJob
 from archiver.state.spool import batch_name
@@ -89,7 +80,7 @@ def fetch(job: FetchJob) -> None:
 
 def _session(job: FetchJob) -> _End:
     _wait_for_login(job)
-    session = Session.open(_server(job.settings), _limits(job))
+    session = Session.open(job.mailbox.server, _limits(job))
     job.tally.connected = True
     if job.settings.server.security == "plain" and not job.tally.warned:
         job.tally.warned = True
@@ -127,28 +118,16 @@ def _wait_for_login(job: FetchJob) -> None:
             job.clock.sleep(wait)
 
 
-def _server(settings: AccountSettings) -> Server:
-    url = settings.server
-    return Server(url.host, url.port, Security(url.security), settings.ca_file)
-
-
 def _limits(job: FetchJob) -> Limits:
-    settings = job.settings
-    narrowed = job.listing.account.narrow_until > job.clock.now()
-    return Limits(
-        connect_timeout=settings.timeout,
-        read_timeout=settings.timeout,
-        pipelining=Pipelining.NEVER if narrowed else Pipelining(settings.pipelining),
-    )
+    narrow = job.listing.account.narrow_until > job.clock.now()
+    return limits(job.settings, narrow=narrow)
 
 
 def _sign_in(job: FetchJob, session: Session) -> None:
     account = job.listing.account
     # UTF8 mode changes octets, so the first session of an account decides for all later ones.
     utf8 = session.capabilities.utf8 if account.utf8 is None else account.utf8
-    session.sign_in(
-        job.settings.server.user, job.password, utf8=utf8, mechanism=job.settings.mechanism
-    )
+    session.sign_in(job.mailbox.credentials, utf8=utf8, auth=job.mailbox.auth)
     if account.utf8 is None:
         fix_utf8(job.listing.ledger, account, utf8)
         _reload(job)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from archiver.config import AccountSettings
 from archiver.ledger.listing import Listing
+from archiver.mailbox import Mailbox
 from archiver.model import Clock, Reporter
 from archiver.state import Spool
 
@@ -47,7 +48,7 @@ class FetchJob:
     """
 
     settings: AccountSettings
-    password: str
+    mailbox: Mailbox
     listing: Listing
     spool: Spool
     archiving: Archiving

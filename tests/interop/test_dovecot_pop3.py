@@ -9,6 +9,7 @@ from archiver.errors import LoginRefused, ProtocolError, ServerUnavailable
 from archiver.model import Listed
 from archiver.pop3 import (
     Chunk,
+    Credentials,
     Event,
     Finished,
     Limits,
@@ -44,7 +45,7 @@ def _open(mailbox: Mailbox, security: Security, limits: Limits | None = None) ->
     port = mailbox.tls_port if security is Security.TLS else mailbox.port
     ca_file = None if security is Security.PLAIN else str(mailbox.ca_file)
     session = Session.open(Server("127.0.0.1", port, security, ca_file), limits)
-    session.sign_in(mailbox.user, mailbox.password)
+    session.sign_in(Credentials(mailbox.user, mailbox.password))
     return session
 
 
@@ -176,10 +177,10 @@ def test_ways_to_sign_in(mailbox: Mailbox, mechanism: str) -> None:
     """Each way to sign in works, and a wrong password is a refused login in each."""
     server = Server("127.0.0.1", mailbox.tls_port, Security.TLS, str(mailbox.ca_file))
     with Session.open(server) as session:
-        session.sign_in(mailbox.user, mailbox.password, mechanism=mechanism)
+        session.sign_in(Credentials(mailbox.user, mailbox.password), auth=mechanism)
         session.quit()
     with Session.open(server) as session, pytest.raises(LoginRefused, match="AUTH"):
-        session.sign_in(mailbox.user, "wrong", mechanism=mechanism)
+        session.sign_in(Credentials(mailbox.user, "wrong"), auth=mechanism)
 
 
 def test_untrusted_certificate(mailbox: Mailbox) -> None:

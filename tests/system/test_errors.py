@@ -72,12 +72,12 @@ def test_all_problems_of_a_file_at_once(plain: Archiver) -> None:
     """Whoever mends the file of settings is told everything that is wrong with it."""
     (plain.home / "archiver.toml").write_text(
         'spool_limit = "much"\ncolour = "red"\n[store]\nurl = 3\n'
-        '[accounts.a]\nserver = "imap://x"\n[accounts.b]\nmechanism = "ntlm"\n'
+        '[accounts.a]\nserver = "imap://x"\n[accounts.b]\nauth = "ntlm"\n'
         'server = "pop3s://me:hunter2@host"\n'
     )
     done = plain("run", code=2)
     assert one_clear_line(done).endswith("archiver.toml cannot be used:")
-    for words in ("spool_limit", "colour", "[store] url", "[accounts.a] server", "mechanism"):
+    for words in ("spool_limit", "colour", "[store] url", "[accounts.a] server", "auth"):
         assert words in done.stderr
     assert "holds a password" in done.stderr
     assert "hunter2" not in done.stderr

@@ -136,7 +136,7 @@ def test_every_setting() -> None:
     server = "pop3://me@example.com"
     password_command = "pass show mail"
     ca_file = "server.pem"
-    mechanism = "plain"
+    auth = "plain"
     pipelining = "never"
     timeout = 30
     max_message = "10M"
@@ -150,7 +150,7 @@ def test_every_setting() -> None:
                 server=ServerUrl("example.com", 110, "me", "stls"),
                 password=PasswordSource(command="pass show mail"),
                 ca_file="server.pem",
-                mechanism="plain",
+                auth="plain",
                 pipelining="never",
                 timeout=30.0,
                 max_message=10 * MIB,

@@ -10,6 +10,7 @@ from archiver.errors import (
 from archiver.model import Listed
 from archiver.pop3 import (
     Chunk,
+    Credentials,
     Event,
     Finished,
     Limits,
@@ -34,7 +35,7 @@ def _open(server: FaultyPop3, limits: Limits | None = None) -> Session:
 
 def _signed_in(server: FaultyPop3, limits: Limits | None = None) -> Session:
     session = _open(server, limits)
-    session.sign_in("user", "secret")
+    session.sign_in(Credentials("user", "secret"))
     return session
 
 
@@ -72,7 +73,7 @@ def test_a_whole_session() -> None:
         with _open(server) as session:
             assert session.greeting == "hello"
             assert session.capabilities.sasl == {"PLAIN"}
-            session.sign_in("user", "secret")
+            session.sign_in(Credentials("user", "secret"))
             assert session.mechanism == "plain"
             assert session.stat() == (2, len(MAIL[0][1]) + len(MAIL[1][1]))
             assert list(session.uidls()) == [(1, "u1"), (2, "u2")]

@@ -8,9 +8,10 @@ from archiver.errors import (
     UsageError,
 )
 from archiver.pop3.capabilities import Capabilities
+from archiver.pop3.credentials import Credentials
 from archiver.pop3.events import Challenge, Reply
 from archiver.pop3.rules import Verb
-from archiver.pop3.sign_in import MECHANISMS, Credentials, sign_in
+from archiver.pop3.sign_in import MECHANISMS, sign_in
 
 OK = Reply(True, "", "")
 NO = Reply(False, "", "authentication failed")

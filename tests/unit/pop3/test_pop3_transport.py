@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from archiver.errors import ProtocolError, ServerUnavailable, SessionLost, UsageError
-from archiver.pop3 import Limits, Security, Server, Session
+from archiver.pop3 import Credentials, Limits, Security, Server, Session
 from archiver.pop3.transport import Transport, _context
 from infra.certificate import Certificate, issue
 from infra.faulty_pop3 import FaultyPop3
@@ -48,7 +48,7 @@ def test_tls(certificate: Certificate, security: Security) -> None:
     """A session over TLS, from the start or by STLS, signs in and counts."""
     with _serving(certificate, implicit_tls=security is Security.TLS) as server:
         with Session.open(_server(server.port, security, certificate)) as session:
-            session.sign_in("user", "secret")
+            session.sign_in(Credentials("user", "secret"))
             assert session.stat() == (1, 7)
             session.quit()
         assert "STLS" not in server.commands[1:]
@@ -243,7 +243,7 @@ def test_password_never_on_a_clear_connection() -> None:
         session = Session(Server("127.0.0.1", server.port, Security.TLS), Limits(), plain)
         session._begin()
         with pytest.raises(RuntimeError):
-            session.sign_in("user", "secret")
+            session.sign_in(Credentials("user", "secret"))
         session.drop()
         assert server.commands == ["CAPA"]
 

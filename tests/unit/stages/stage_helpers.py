@@ -12,7 +12,9 @@ from archiver.ledger.accounts import LedgerAccount, account, open_account
 from archiver.ledger.copies import record_upload
 from archiver.ledger.listing import Listing
 from archiver.ledger.seen import Counts
+from archiver.mailbox import Mailbox
 from archiver.model import Copy, Kind, Locator, Proof
+from archiver.pop3 import Credentials, Security, Server
 from archiver.stages.fetch import fetch
 from archiver.stages.fetch_job import FetchJob, Tally
 from archiver.state import Spool
@@ -99,7 +101,7 @@ class Desk:
         self.tally = Tally()
         job = FetchJob(
             settings=self.settings,
-            password="secret",
+            mailbox=Mailbox(self.place, Credentials("user", "secret"), self.settings.auth),
             listing=listing,
             spool=self.spool,
             archiving=self,
@@ -119,6 +121,11 @@ class Desk:
     def owner(self) -> LedgerAccount:
         """The account, as the ledger knows it now."""
         return account(self.ledger, 1)
+
+    @property
+    def place(self) -> Server:
+        """Where the server listens."""
+        return Server("127.0.0.1", self.server.port, Security.PLAIN)
 
     def set(self, **changes: Any) -> None:
         """Changes settings of the account."""

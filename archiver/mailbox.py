@@ -1,0 +1,89 @@
+"""An account's mailbox as the POP3 engine wants it: server, credentials and limits.
+
+Settings say what a person wrote; here passwords are found (which may ask that person) and tokens
+arranged for, once a run and before anything else happens.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from archiver import secrets
+from archiver.config import AccountSettings, PasswordSource
+from archiver.pop3 import Credentials, Limits, Pipelining, Proxy, Security, Server
+
+_WITHOUT_PASSWORD = frozenset({"external", "xoauth2", "oauthbearer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Where a mailbox is, and how to get in; ``auth`` is a name of ``config.AUTH``."""
+
+    server: Server
+    credentials: Credentials
+    auth: str = "auto"
+
+
+def mailbox(account: AccountSettings, state: Path) -> Mailbox:
+    """Everything needed to sign in.
+
+    Args:
+        account: the settings.
+        state: the state directory, where tokens may lie.
+
+    Raises:
+        UsageError: a secret's source is missing, fails or gives nothing.
+        LoginRefused: there is no secret and nobody to ask.
+    """
+    return Mailbox(_server(account), _credentials(account, state), account.auth)
+
+
+def limits(account: AccountSettings, *, narrow: bool = False) -> Limits:
+    """The bounds of a session; ``narrow`` sends one command at a time."""
+    return Limits(
+        connect_timeout=account.timeout,
+        read_timeout=account.timeout,
+        pipelining=Pipelining.NEVER if narrow else Pipelining(account.pipelining),
+    )
+
+
+def _server(account: AccountSettings) -> Server:
+    url = account.server
+    return Server(
+        host=url.host,
+        port=url.port,
+        security=Security(url.security),
+        ca_file=account.ca_file,
+        tls_min=account.tls_min,
+        fingerprint=account.tls_fingerprint,
+        client_cert=account.client_cert,
+        client_key=account.client_key,
+        proxy=_proxy(account),
+    )
+
+
+def _proxy(account: AccountSettings) -> Proxy | None:
+    url = account.proxy
+    if url is None:
+        return None
+    password = ""
+    if account.proxy_password != PasswordSource():
+        password = secrets.from_source(account.proxy_password) or ""
+    return Proxy(url.kind, url.host, url.port, url.user, password)
+
+
+def _credentials(account: AccountSettings, state: Path) -> Credentials:
+    return Credentials(
+        user=account.server.user,
+        password=secrets.password(account) if _needs_password(account) else None,
+        authzid=account.authzid,
+        certificate=account.client_cert is not None,
+        cleartext=account.cleartext_password,
+    )
+
+
+def _needs_password(account: AccountSettings) -> bool:
+    if account.auth in _WITHOUT_PASSWORD:
+        return False
+    named = account.password != PasswordSource()
+    proven_otherwise = account.oauth is not None or account.client_cert is not None
+    return named or account.auth != "auto" or not proven_otherwise
