@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.bench import plan, report
+from infra.bench.delay import Distance
 from infra.bench.mailbox import SIZES, make_messages, read_corpus
 from infra.bench.measure import CommandFailed, Cost, measure
 from infra.ceph import Ceph
@@ -37,6 +38,7 @@ def _options() -> Namespace:
     parser.add_argument("--size", choices=SIZES, default="small", help="of made messages")
     parser.add_argument("--seed", type=int, default=1, help="of made messages")
     parser.add_argument("--corpus", type=Path, help="a directory of .eml files to use instead")
+    parser.add_argument("--delay", type=float, default=0, help="round trip to the mailbox, in ms")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", help="only these, with commas between them")
     parser.add_argument("--json", action="store_true", help="one object a line")
@@ -59,7 +61,9 @@ def _bench(options: Namespace, directory: Path) -> list[report.Figures]:
         dovecot.add(plan.USER, _counted(_messages(options), sizes))
         _warm(dovecot)
         sys.stderr.write(f"{len(sizes)} messages, {sum(sizes) / 1e6:.1f} MB\n")
-        costs = _rounds(options, directory, dovecot, ceph, len(sizes))
+        with Distance(dovecot.port, options.delay / 1000) as distance:
+            port = distance.port if options.delay else dovecot.port
+            costs = _rounds(options, directory, port, ceph, len(sizes))
     return report.summarise(costs, len(sizes), sum(sizes))
 
 
@@ -79,13 +83,13 @@ def _counted(messages: Iterator[bytes], sizes: list[int]) -> Iterator[bytes]:
 
 
 def _rounds(
-    options: Namespace, directory: Path, dovecot: Dovecot, ceph: Ceph, count: int
+    options: Namespace, directory: Path, port: int, ceph: Ceph, count: int
 ) -> dict[str, list[Cost]]:
     wanted = options.steps.split(",") if options.steps else None
     costs: dict[str, list[Cost]] = defaultdict(list)
     for number in range(options.rounds):
         with TemporaryDirectory(dir=directory) as files:
-            for step in plan.steps(Path(files), number, dovecot):
+            for step in plan.steps(Path(files), number, port):
                 if wanted and step.name not in wanted:
                     continue
                 cost = measure(step.command, plan.environment(ceph))

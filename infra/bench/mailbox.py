@@ -18,10 +18,12 @@ _LINE_WORDS = 11
 _SMALL_MEDIAN = 2_500
 _ATTACHMENT_MEDIAN = 60_000
 _ATTACHMENT_MOST = 8_000_000
+_EVEN_OCTETS = 30_000
 _HALF_CHANCE_OF_LIST = 0.5
 
 # Share of messages by shape, for each size.
 _SHAPES = {
+    "even": {"even": 1.0},
     "small": {"plain": 0.88, "alternative": 0.12, "attachment": 0.0},
     "mixed": {"plain": 0.45, "alternative": 0.40, "attachment": 0.15},
 }
@@ -39,7 +41,7 @@ def make_messages(count: int, size: str, seed: int) -> Iterator[bytes]:
     Args:
         count: how many.
         size: one of ``SIZES``: "small" is text of some kilobytes; "mixed" adds attachments of
-            60 kB in the median, and up to 8 MB.
+            60 kB in the median, and up to 8 MB; "even" is text of 30 kB each.
         seed: where chance begins.
     """
     writer = _Writer(seed)
@@ -63,8 +65,9 @@ class _Writer:
         return self._chance.choices(list(shares), list(shares.values()))[0]
 
     def message(self, number: int, shape: str) -> bytes:
-        text = self._text(self._length(_SMALL_MEDIAN))
-        if shape == "plain":
+        length = _EVEN_OCTETS if shape == "even" else self._length(_SMALL_MEDIAN)
+        text = self._text(length)
+        if shape in ("plain", "even"):
             return self._header(number) + _leaf("text/plain; charset=utf-8", text.encode())
         parts = [_leaf("text/plain; charset=utf-8", text.encode())]
         if shape == "alternative":

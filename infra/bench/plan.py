@@ -14,7 +14,6 @@ from pathlib import Path
 
 from infra.bench.measure import CommandFailed
 from infra.ceph import Ceph
-from infra.dovecot import Dovecot
 
 USER = "bench"
 PASSWORD = "bench-password"  # noqa: S105  (it opens a mailbox that dies with the bench)
@@ -43,16 +42,23 @@ def environment(ceph: Ceph) -> Mapping[str, str]:
     }
 
 
-def steps(directory: Path, number: int, dovecot: Dovecot) -> Iterator[Step]:
-    """The steps of round ``number``, in order, with their own files in ``directory``."""
-    staged = _options(dovecot, directory / "staged", f"staged-{number}")
+def steps(directory: Path, number: int, port: int) -> Iterator[Step]:
+    """The steps of round ``number``, in order, with their own files in ``directory``.
+
+    Args:
+        directory: an empty one for this round.
+        number: of the round.
+        port: where the mailbox is served, without TLS.
+    """
+    staged = _options(port, directory / "staged", f"staged-{number}")
     for stage in _STAGES:
         yield Step(stage, (*_archiver(), stage, *staged))
-    whole = _options(dovecot, directory / "whole", f"whole-{number}")
+    whole = _options(port, directory / "whole", f"whole-{number}")
     yield Step("run", (*_archiver(), "run", *whole), whole=True)
     yield Step("run, nothing new", (*_archiver(), "run", *whole))
+    yield Step("fetch one by one", (*_archiver(), "fetch", *_one_by_one(port, directory)))
     if shutil.which("mpop"):
-        yield Step("fetch by mpop", _mpop(directory, dovecot))
+        yield Step("fetch by mpop", _mpop(directory, port))
 
 
 def check_whole(output: str, count: int) -> None:
@@ -70,8 +76,8 @@ def _archiver() -> tuple[str, ...]:
     return (str(Path(sys.executable).with_name("archiver")),)
 
 
-def _options(dovecot: Dovecot, state: Path, prefix: str) -> tuple[str, ...]:
-    server = f"pop3+plain://{USER}@127.0.0.1:{dovecot.port}"
+def _options(port: int, state: Path, prefix: str) -> tuple[str, ...]:
+    server = f"pop3+plain://{USER}@127.0.0.1:{port}"
     store = f"s3://{BUCKET}/{prefix}"
     return (
         *("--server", server, "--store", store, "--state", str(state)),
@@ -79,12 +85,22 @@ def _options(dovecot: Dovecot, state: Path, prefix: str) -> tuple[str, ...]:
     )
 
 
-def _mpop(directory: Path, dovecot: Dovecot) -> tuple[str, ...]:
+def _one_by_one(port: int, directory: Path) -> tuple[str, ...]:
+    settings = directory / "one-by-one.toml"
+    settings.write_text(
+        f'state = "one-by-one"\n[store]\nurl = "s3://{BUCKET}/one-by-one"\n[accounts.bench]\n'
+        f'server = "pop3+plain://{USER}@127.0.0.1:{port}"\n'
+        f'password_env = "{_PASSWORD_VARIABLE}"\npipelining = "never"\n'
+    )
+    return ("--config", str(settings), "--json")
+
+
+def _mpop(directory: Path, port: int) -> tuple[str, ...]:
     maildir = directory / "maildir"
     for name in ("tmp", "new", "cur"):
         (maildir / name).mkdir(parents=True)
     return (
-        *("mpop", "--host=127.0.0.1", f"--port={dovecot.port}", f"--user={USER}", "--auth=user"),
+        *("mpop", "--host=127.0.0.1", f"--port={port}", f"--user={USER}", "--auth=user"),
         *(f"--passwordeval=printenv {_PASSWORD_VARIABLE}", "--tls=off", "--keep=on", "--quiet"),
         *(f"--delivery=maildir,{maildir}", f"--uidls-file={directory / 'uidls'}"),
         *("--pipelining=on", "--received-header=off"),
