@@ -45,13 +45,28 @@ server = "pop3s://me@pop.example.com"
 # password_command = "pass show mail/example"
 # password_file = "/run/secrets/example"
 # password_env = "EXAMPLE_PASSWORD"
+# auth = "auto"             # or scram-sha-256, plain, user, login, cram-md5, apop, external, ...
+# authzid = "boss"          # open this user's mailbox, as an administrator
+# cleartext_password = true # without TLS, send the password all the same
 # ca_file = "server-ca.pem"
-# auth = "auto"             # or "plain", "user"
+# tls_min = "1.2"           # "1.0" for an old server that you want to leave
+# tls_fingerprint = "ab:cd:..."         # SHA-256 of the one certificate to accept
+# client_cert = "me.pem"
+# client_key = "me.key"
+# proxy = "socks5://proxy.example.com:1080"     # or http://
+# proxy_password_env = "PROXY_PASSWORD" # or _file, _command
+# login_delay = "server"    # or seconds between two logins
 # pipelining = "auto"       # or "always", "never"
 # timeout = 60              # seconds
 # max_message = "1GiB"      # a larger message is reported and left on the server
 # reconnects = 5
 # tries = 5                 # runs in which a message may fail before it waits for you
+
+# For Gmail and Microsoft, with a client id of your own; then: archiver login example
+# [accounts.example.oauth]
+# provider = "google"       # or "microsoft"; "custom" needs token_url, scope, device_url, ...
+# client_id = "1234.apps.googleusercontent.com"
+# client_secret_env = "GOOGLE_CLIENT_SECRET"    # or _file, _command
 """
 
 

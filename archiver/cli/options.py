@@ -287,16 +287,10 @@ def _from_options(names: Sequence[str], given: Given) -> Settings:
         )
     if sum(given.get(f"password_{kind}") is not None for kind in ("env", "file", "command")) > 1:
         raise UsageError("more than one source of the password is given", hint="name one of them")
-    table = {name: _plain(given[name]) for name in MAILBOX if given.get(name) is not None}
+    table = {name: given[name] for name in MAILBOX if given.get(name) is not None}
+    table |= {name: str(one.expanduser()) for name, one in table.items() if isinstance(one, Path)}
     account = read_account(account_name(server), table)
     return Settings(accounts=(account,), store=StoreSettings(url=given["store"]))
-
-
-def _plain(value: Any) -> Any:
-    """An option's value as a file of settings would have it."""
-    if isinstance(value, Path):
-        return str(value.expanduser())
-    return float(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _from_file(given: Given) -> Settings:

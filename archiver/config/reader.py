@@ -296,6 +296,13 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _delay(value: Any) -> float | None:
+    if value == "server":
+        return None
+    # On a command line a number is a text.
+    return _seconds(float(value) if isinstance(value, str) and value.isdecimal() else value)
+
+
 def _count(value: Any) -> Any:
     if _convert(value, int) == 0:
         raise ValueError("0 is too few")
@@ -308,7 +315,7 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
     "proxy": lambda value: parse_proxy(str(value)),
     "fingerprint": lambda value: parse_fingerprint(str(value)),
     "seconds": _seconds,
-    "delay": lambda value: None if value == "server" else _seconds(value),
+    "delay": _delay,
     "count": _count,
 }
 """How a setting is read whose kind is not simply a type of TOML."""
