@@ -7,6 +7,7 @@ It serves what a maildir holds with every LF as CRLF, and an octet-exact message
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -80,12 +81,31 @@ service pop3 {{
 }}
 """
 
+# Appended, so that it adds to what stands above.
+_BEARER = """
+auth_mechanisms = $auth_mechanisms xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {settings}
+}}
+"""
+_INTROSPECTION = """
+introspection_mode = post
+introspection_url = {introspection_url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
 
 class Dovecot:
     """A POP3 server as a context manager.
 
     Args:
         directory: an existing directory for its configuration, certificate and log.
+        introspection_url: who says whose an access token is (RFC 7662), with our credentials in
+            the address; None where passwords alone let people in.
 
     ``port`` speaks POP3 and STLS, ``tls_port`` POP3 over TLS; ``ca_file`` is the authority to
     trust, ``log_file`` what Dovecot has to say.
@@ -94,9 +114,13 @@ class Dovecot:
         ServerMissing: on entering, where Dovecot is not installed, is no 2.3, or we are not root.
     """
 
-    def __init__(self, directory: Path) -> None:
+    name = "Dovecot"
+    stls = True
+
+    def __init__(self, directory: Path, *, introspection_url: str | None = None) -> None:
         """Chooses free ports; nothing runs yet."""
         self.directory = directory
+        self._introspection_url = introspection_url
         self.log_file = directory / "dovecot.log"
         self.port, self.tls_port = process.free_ports(2)
         self._users = directory / "users"
@@ -156,6 +180,11 @@ class Dovecot:
         files = [file for folder in ("new", "cur") for file in (maildir / folder).iterdir()]
         return [file.read_bytes() for file in sorted(files, key=lambda file: file.name)]
 
+    def served(self, message: bytes) -> bytes:
+        """The octets that RETR ought to give for a message that was added."""
+        sent = re.sub(rb"(?<!\r)\n", b"\r\n", message)
+        return sent if sent.endswith(b"\r\n") else sent + b"\r\n"
+
     def _prepare(self) -> Path:
         self._owner = pwd.getpwnam(_MAIL_USER)
         self._private = Path(tempfile.mkdtemp(prefix="dovecot-"))
@@ -177,5 +206,12 @@ class Dovecot:
             port=self.port,
             tls_port=self.tls_port,
         )
-        (self.directory / "dovecot.conf").write_text(config)
+        (self.directory / "dovecot.conf").write_text(config + self._bearer())
         return files.ca_file
+
+    def _bearer(self) -> str:
+        if self._introspection_url is None:
+            return ""
+        settings = self.directory / "oauth2.conf"
+        settings.write_text(_INTROSPECTION.format(introspection_url=self._introspection_url))
+        return _BEARER.format(settings=settings)

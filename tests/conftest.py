@@ -5,7 +5,7 @@ so again; under ``CI=true`` they fail instead, so that nothing goes untested unn
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -13,11 +13,28 @@ from pathlib import Path
 import pytest
 
 from infra.ceph import Ceph
+from infra.courier import Courier
+from infra.cyrus import Cyrus
 from infra.dovecot import Dovecot
-from infra.fixtures import Bucket, Mailbox
+from infra.fixtures import Bucket, Mailbox, PopMailbox, PopServer
+from infra.mailutils import Mailutils
+from infra.popa3d import Popa3d
 from infra.process import ServerMissing
+from infra.solid_pop3d import SolidPop3d
 
 _numbers = count(1)
+# The marker of each fixture that starts a server.
+_MARKERS = {
+    "ceph": "ceph",
+    "courier": "courier",
+    "cyrus": "cyrus",
+    "dovecot": "dovecot",
+    "mailutils": "mailutils",
+    "mailutils_mbox": "mailutils",
+    "popa3d": "popa3d",
+    "solid_pop3d": "solid_pop3d",
+    "solid_pop3d_mbox": "solid_pop3d",
+}
 _missing: dict[str, str] = {}
 
 
@@ -25,6 +42,55 @@ _missing: dict[str, str] = {}
 def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
     """A real POP3 server."""
     with _or_skip(), Dovecot(tmp_path_factory.mktemp("dovecot")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def courier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Courier]:
+    """A real POP3 server with UTF8 and CRAM, over maildirs."""
+    with _or_skip(), Courier(tmp_path_factory.mktemp("courier")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cyrus]:
+    """A real POP3 server with SCRAM and APOP, that ends TLS without a word."""
+    with _or_skip(), Cyrus(tmp_path_factory.mktemp("cyrus")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def popa3d(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Popa3d]:
+    """A real POP3 server without CAPA."""
+    with _or_skip(), Popa3d(tmp_path_factory.mktemp("popa3d")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def solid_pop3d(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SolidPop3d]:
+    """A real POP3 server without CAPA but with APOP, over maildirs."""
+    with _or_skip(), SolidPop3d(tmp_path_factory.mktemp("solid-pop3d")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def solid_pop3d_mbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SolidPop3d]:
+    """The same server over mbox files."""
+    with _or_skip(), SolidPop3d(tmp_path_factory.mktemp("solid-pop3d"), "mbox") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailutils(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailutils]:
+    """A real POP3 server that writes into the mail that it serves, over maildirs."""
+    with _or_skip(), Mailutils(tmp_path_factory.mktemp("mailutils")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailutils_mbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailutils]:
+    """The same server over mbox files."""
+    with _or_skip(), Mailutils(tmp_path_factory.mktemp("mailutils"), "mbox") as server:
         yield server
 
 
@@ -41,6 +107,18 @@ def mailbox(dovecot: Dovecot) -> Mailbox:
     box = Mailbox(dovecot, f"user{next(_numbers)}", "correct horse")
     dovecot.add_user(box.user, box.password)
     return box
+
+
+@pytest.fixture
+def mailbox_on() -> Callable[[PopServer], PopMailbox]:
+    """Makes empty mailboxes for this test alone on the server that it names."""
+
+    def make(server: PopServer) -> PopMailbox:
+        box = PopMailbox(server, f"user{next(_numbers)}", "correct horse")
+        server.add_user(box.user, box.password)
+        return box
+
+    return make
 
 
 @pytest.fixture
@@ -79,9 +157,9 @@ def _or_skip() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks each test with the real servers it uses, so that ``-m 'not ceph'`` leaves them out."""
     for item in items:
-        for server in ("dovecot", "ceph"):
-            if server in getattr(item, "fixturenames", ()):
-                item.add_marker(server)
+        for fixture, marker in _MARKERS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
