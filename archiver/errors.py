@@ -24,23 +24,26 @@ class ArchiverError(Exception):
     Args:
         message: one line that says what is wrong, without a full stop at its end.
         hint: one line that says what to do, or nothing where the message says it all.
+        code: the mail server's response code that led to it, in upper case without brackets (RFC
+            2449 section 8, RFC 3206), such as ``LOGIN-DELAY``, or nothing.
     """
 
     exit_code = 1
     scope = Scope.RUN
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Carries the hint along when a worker's error crosses to the main process."""
-        return (_restore, (type(self), self.message, self.hint))
+        """Carries hint and code along when a worker's error crosses to the main process."""
+        return (_restore, (type(self), self.message, self.hint, self.code))
 
 
-def _restore(kind: type[ArchiverError], message: str, hint: str) -> ArchiverError:
-    return kind(message, hint=hint)
+def _restore(kind: type[ArchiverError], message: str, hint: str, code: str) -> ArchiverError:
+    return kind(message, hint=hint, code=code)
 
 
 class UsageError(ArchiverError):
@@ -87,26 +90,10 @@ class ProtocolError(SessionLost):
 
 
 class ServerRefused(ArchiverError):
-    """The server answered -ERR; the session is in step and can go on.
-
-    ``code`` is the extended response code in upper case without brackets (RFC 2449 section 8),
-    or nothing.
-    """
+    """The server answered -ERR; the session is in step and can go on."""
 
     exit_code = 5
     scope = Scope.SESSION
-
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.code = code
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Carries the response code along as well."""
-        return (_restore_refused, (self.message, self.hint, self.code))
-
-
-def _restore_refused(message: str, hint: str, code: str) -> ServerRefused:
-    return ServerRefused(message, hint=hint, code=code)
 
 
 class StoreError(ArchiverError):

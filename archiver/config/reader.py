@@ -62,8 +62,10 @@ def parse_settings(text: str, where: str) -> Settings:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"{where} is not TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{where} cannot be used: its tables are too deep") from None
     reader = _Reader()
     settings = reader.settings(table)
     if reader.problems:

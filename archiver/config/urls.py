@@ -8,6 +8,7 @@ from archiver.errors import UsageError
 
 _SCHEMES = {"pop3s": ("tls", 995), "pop3": ("stls", 110), "pop3+plain": ("plain", 110)}
 _PROXIES = {"socks5": 1080, "http": 8080}
+_SCHEME = re.compile(r"[A-Za-z0-9+.-]*://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -31,6 +32,7 @@ def parse_server(text: str) -> ServerUrl:
     user, at, address = rest.rpartition("@")
     if not at or not user:
         raise UsageError("the server's URL names no user", hint="write user@host")
+    _require_text(rest, "server")
     if ":" in user:
         raise UsageError(
             "the server's URL holds a password, which others on this machine could read",
@@ -57,6 +59,7 @@ def parse_proxy(text: str) -> ProxyUrl:
             hint="write socks5://host:port or http://host:port",
         )
     user, _, address = rest.rpartition("@")
+    _require_text(rest, "proxy")
     if ":" in user:
         raise UsageError(
             "the proxy's URL holds a password, which others on this machine could read",
@@ -69,10 +72,20 @@ def parse_proxy(text: str) -> ProxyUrl:
     return ProxyUrl(kind=kind.lower(), host=host, port=port, user=user)
 
 
+def _require_text(rest: str, what: str) -> None:
+    """Refuses what a shell passed on that is no UTF-8 (PEP 383): nobody could be sent it."""
+    try:
+        rest.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the {what}'s URL is not UTF-8") from None
+
+
 def _without_password(text: str) -> str:
-    scheme, separator, rest = text.rpartition("://")
-    user, at, address = rest.rpartition("@")
-    return scheme + separator + user.partition(":")[0] + at + address
+    """A URL of an unknown form, without what stands between a colon and the last ``@``."""
+    before, at, address = text.rpartition("@")
+    scheme = _SCHEME.match(before)
+    start = scheme.end() if scheme else 0
+    return before[:start] + before[start:].partition(":")[0] + at + address
 
 
 def _host_and_port(address: str, port: int) -> tuple[str, int]:

@@ -12,6 +12,17 @@ from dataclasses import dataclass
 _EXPIRE = re.compile(r"EXPIRE ?(\d{1,9})(?: .*)?", re.ASCII)
 _LOGIN_DELAY = re.compile(r"LOGIN-DELAY ?(\d{1,9})(?: .*)?", re.ASCII)
 
+# A msg-id in printable ASCII and nothing else: with other octets, whoever sits between server and
+# us could find out the password from digests of their choosing (CVE-2007-1558).
+_TIME_STAMP = re.compile(r"<[!-;=?-~]*@[!-;=?-~]*>", re.ASCII)
+
+RETIRING_MESSAGES = 300
+RETIRING_OCTETS = 64 << 20
+"""The most that is retrieved in a session whose QUIT retires it, and waits for its archiving."""
+
+# Gmail does it by a setting of the mailbox, whatever it advertises.
+_RETIRING_HOSTS = frozenset({"pop.gmail.com", "pop.googlemail.com"})
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -58,6 +69,17 @@ def read_capabilities(lines: Iterable[bytes]) -> Capabilities:
         advertised=True,
         lines=kept,
     )
+
+
+def retires(host: str, capabilities: Capabilities) -> bool:
+    """Whether QUIT may remove what was retrieved: EXPIRE 0 (RFC 2449 section 6.7), and Gmail."""
+    return capabilities.expire == 0 or host in _RETIRING_HOSTS
+
+
+def time_stamp(greeting: str) -> str:
+    """The time stamp of a greeting, brackets included; nothing where the server has no APOP."""
+    found = _TIME_STAMP.search(greeting)
+    return found[0] if found else ""
 
 
 def _numbers(pattern: re.Pattern[str], lines: list[str]) -> list[int]:

@@ -4,16 +4,17 @@
 messages come in; ``Reply``, ``Challenge`` and ``Lines`` stay between protocol and session.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archiver.model import Listed
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The server granted this message; its octets follow."""
+    """The server granted this message; its octets follow. ``text`` are its words behind +OK."""
 
     listed: Listed
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class Chunk:
 class Finished:
     """This message is complete, or its DELE was granted.
 
-    ``anomalies`` are slugs of what the wire showed against the RFC, such as ``unstuffed-dot``.
+    ``anomalies`` are slugs of what the wire showed against the RFC, such as ``unstuffed-dot``;
+    ``text`` are the server's words to DELE.
     """
 
     listed: Listed
     anomalies: tuple[str, ...] = ()
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

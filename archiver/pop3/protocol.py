@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from archiver.errors import ProtocolError
 from archiver.model import Listed
+from archiver.pop3.confidences import REPEATED, Confidences
 from archiver.pop3.events import (
     Challenge,
     Chunk,
@@ -27,7 +28,15 @@ from archiver.pop3.events import (
     Started,
     WireEvent,
 )
-from archiver.pop3.rules import ANSWERS, RULES, Answer, Phase, Rule, State, Verb
+from archiver.pop3.rules import ANSWERS, ONE, RULES, Answer, Phase, Rule, Shape, State, Verb
+from archiver.pop3.transcript import (
+    Transcript,
+    challenge_line,
+    command_line,
+    proof_line,
+    readable,
+    response_line,
+)
 
 STATUS_LIMIT = 8192
 """Octets of a status line; RFC 2449 section 4 grants 512, some servers take more."""
@@ -60,10 +69,16 @@ class _Expected:
 
 
 class Protocol:
-    """The client's side of one connection."""
+    """The client's side of one connection.
 
-    def __init__(self) -> None:
+    Args:
+        transcript: hears what passes, without secrets; None for nobody.
+    """
+
+    def __init__(self, transcript: Transcript | None = None) -> None:
         """Expects the greeting."""
+        self._transcript = transcript
+        self._confidences = Confidences()
         self._state = State.CONNECTED
         self._phase = Phase.STATUS
         self._expected: deque[_Expected] = deque()
@@ -72,20 +87,34 @@ class Protocol:
         self._seen = 0  # no message ends before it
         self._hidden = 0  # octets at _at that belong to the status line
         self._stray_dots = False
-        self._empty = True
+        self._taken = 0  # octets of the message so far
         self._ending = False
         self._challenged = False  # it is our turn to answer, and nobody else's
-        self._expect(Verb.GREETING, None)
+        self._expect(Verb.GREETING, b"", None)
 
     @property
     def state(self) -> State:
         """Where the session stands."""
         return self._state
 
+    def confide(self, *public: str) -> Confidences:
+        """What takes the secrets of this session, of which these names are none."""
+        self._confidences = Confidences(*public)
+        return self._confidences
+
+    def discreet(self, text: str) -> str:
+        """The server's words, unless they repeat a secret."""
+        return REPEATED if self._confidences.repeated_in(text) else text
+
     @property
     def outstanding(self) -> int:
         """Commands whose answers are not complete, the greeting among them."""
         return len(self._expected)
+
+    @property
+    def in_bulk(self) -> bool:
+        """Whether what comes is a message or a listing of messages, which may take its time."""
+        return self._phase is not Phase.STATUS and self._expected[0].verb is not Verb.CAPA
 
     def send(self, verb: Verb, arguments: bytes = b"", listed: Listed | None = None) -> bytes:
         """The octets of a command, whose answer is expected from now on.
@@ -102,7 +131,9 @@ class Protocol:
         if any(octet in arguments for octet in b"\r\n\0"):
             raise RuntimeError(f"{verb.name} with a line end or NUL in its arguments")
         self.require_quiet()
-        self._expect(verb, listed)
+        self._expect(verb, arguments, listed)
+        if self._transcript is not None:
+            self._transcript.sent(command_line(verb, arguments))
         # Nothing is trimmed: a password may end in a space.
         words = (verb.name.encode(), arguments) if arguments else (verb.name.encode(),)
         return b" ".join(words) + _CRLF
@@ -113,6 +144,8 @@ class Protocol:
             raise RuntimeError("a SASL response to no challenge")
         self.require_quiet()
         self._challenged = False
+        if self._transcript is not None:
+            self._transcript.sent(response_line(octets))
         return octets + _CRLF
 
     def require_quiet(self) -> None:
@@ -124,11 +157,12 @@ class Protocol:
         if len(self._buffer) > self._at and (self._challenged or not self._expected):
             raise ProtocolError("the server sent more than it was asked for")
 
-    def _expect(self, verb: Verb, listed: Listed | None) -> None:
-        rule = RULES.get((self._state, verb))
+    def _expect(self, verb: Verb, arguments: bytes, listed: Listed | None) -> None:
+        place = (self._state, verb)
+        rule = (ONE.get(place) if arguments else None) or RULES.get(place)
         if rule is None:
             raise RuntimeError(f"{verb.name} has no place in the state {self._state.value}")
-        if rule.pipelines == (listed is None):
+        if rule.names == (listed is None):
             raise RuntimeError(f"{verb.name} must name a message if and only if it is about one")
         # A command that pipelines finds only such commands ahead of it: the others end alone.
         if self._expected and not (rule.pipelines and self._expected[0].rule.pipelines):
@@ -176,26 +210,34 @@ class Protocol:
         expected = self._expected[0]
         answer, words = _parse(line)
         phase = ANSWERS.get((expected.rule.shape, answer)) if answer else None
+        if self._transcript is not None:
+            shown = _shown(expected.rule.shape, answer, words, line)
+            self._transcript.received(self.discreet(shown))
         if answer is None or phase is None:
-            raise ProtocolError(f"the server answered {_readable(line)[:80]!r}")
+            quoted = self.discreet(_quoted(expected.verb, line))
+            raise ProtocolError(f"the server answered {quoted}")
         if answer is Answer.MORE:
             self._challenged = True
             return Challenge(_decoded(words))
         self._phase = phase
         if phase is Phase.STATUS:
             self._expected.popleft()
+        text = readable(words)
         if answer is Answer.OK:
             self._state = expected.rule.after
+        elif self._state is State.TRANSACTION:
+            # Before that, what a refusal means is read in its words, and not shown by this.
+            text = self.discreet(text)
         if expected.listed is None:
-            return Reply(answer is Answer.OK, _code(words), _readable(words))
+            return Reply(answer is Answer.OK, _code(words), text)
         if answer is Answer.ERR:
-            return Refused(expected.listed, _code(words), _readable(words))
+            return Refused(expected.listed, _code(words), text)
         if phase is Phase.STATUS:
-            return Finished(expected.listed)
+            return Finished(expected.listed, text=text)
         self._at = self._seen = self._at - len(_CRLF)
         self._hidden = len(_CRLF)
-        self._stray_dots, self._empty = False, True
-        return Started(expected.listed)
+        self._stray_dots, self._taken = False, 0
+        return Started(expected.listed, text)
 
     def _read_octets(self) -> WireEvent | None:
         buffer = self._buffer
@@ -220,7 +262,7 @@ class Protocol:
             self._stray_dots |= octets.count(_DOT) > octets.count(_STUFFED)
             octets = octets.replace(_STUFFED, _DOT)
         hidden, self._hidden = self._hidden, 0
-        self._empty &= len(octets) == hidden
+        self._taken += len(octets) - hidden
         return octets[hidden:]
 
     def _finish(self) -> Finished | None:
@@ -236,8 +278,10 @@ class Protocol:
             return None
         if behind and (behind not in b"+-" or len(self._expected) == 1):
             raise ProtocolError("the server sent more behind the end of a message")
-        if self._empty and expected.verb is Verb.RETR and expected.listed.size:
+        if not self._taken and expected.verb is Verb.RETR and expected.listed.size:
             raise ProtocolError(f"no octets came of a message of {expected.listed.size}")
+        if self._transcript is not None:
+            self._transcript.received(f"({self._taken} octets)")
         self._ending = False
         self._phase = Phase.STATUS
         self._expected.popleft()
@@ -262,6 +306,9 @@ class Protocol:
         if ended:
             self._phase = Phase.STATUS
             self._expected.popleft()
+        if self._transcript is not None:
+            for line in [*lines, b"."] if ended else lines:
+                self._transcript.received(self.discreet(readable(line)))
         return Lines(tuple(x[1:] if x.startswith(b"..") else x for x in lines), ended)
 
 
@@ -273,22 +320,30 @@ def _parse(line: bytes) -> tuple[Answer | None, bytes]:
     return None, b""
 
 
+def _shown(shape: Shape, answer: Answer | None, words: bytes, line: bytes) -> str:
+    if answer is Answer.MORE:
+        return challenge_line(words)
+    return proof_line(words) if (shape, answer) == (Shape.SASL, Answer.OK) else readable(line)
+
+
 def _code(words: bytes) -> str:
-    match = _CODE.match(_readable(words))
+    match = _CODE.match(readable(words))
     return match[1].upper() if match else ""
 
 
-def _readable(words: bytes) -> str:
-    """The server's words for people: UTF-8 where it is (RFC 6856), nothing that moves a cursor."""
-    text = words.decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).strip()
-
-
 def _decoded(words: bytes) -> bytes:
+    """A challenge; some servers write words for people, such as ``+ go ahead``, where none is."""
     try:
-        return a2b_base64(words)
+        return a2b_base64(words.strip(), strict_mode=True)
     except Base64Error:
-        raise ProtocolError("the server sent a challenge that is not base64") from None
+        return b""
+
+
+def _quoted(verb: Verb, line: bytes) -> str:
+    """A line that makes no sense, unless it may repeat a secret that it answers."""
+    if verb in (Verb.PASS, Verb.APOP, Verb.AUTH):
+        return f"{verb.name} with what is no status line"
+    return repr(readable(line)[:80])
 
 
 def _long_line() -> ProtocolError:

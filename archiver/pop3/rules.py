@@ -18,6 +18,7 @@ class Verb(Enum):
     UTF8 = auto()
     USER = auto()
     PASS = auto()
+    APOP = auto()
     AUTH = auto()
     STAT = auto()
     UIDL = auto()
@@ -26,6 +27,7 @@ class Verb(Enum):
     RETR = auto()
     DELE = auto()
     NOOP = auto()
+    RSET = auto()
     QUIT = auto()
 
 
@@ -65,11 +67,15 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A command's answer, the state after +OK, and whether commands may stand around it."""
+    """A command's answer, the state after +OK, and whether commands may stand around it.
+
+    A command that ``names`` a message is about one of a listing, which its events repeat.
+    """
 
     shape: Shape
     after: State
     pipelines: bool = False
+    names: bool = False
 
 
 _A, _T = State.AUTHORIZATION, State.TRANSACTION
@@ -81,18 +87,26 @@ RULES: dict[tuple[State, Verb], Rule] = {
     (_A, Verb.UTF8): Rule(Shape.LINE, _A),
     (_A, Verb.USER): Rule(Shape.LINE, _A),
     (_A, Verb.PASS): Rule(Shape.LINE, _T),
+    (_A, Verb.APOP): Rule(Shape.LINE, _T),
     (_A, Verb.AUTH): Rule(Shape.SASL, _T),
     (_A, Verb.QUIT): Rule(Shape.LINE, State.CLOSED),
     (_T, Verb.CAPA): Rule(Shape.LISTING, _T),
-    (_T, Verb.STAT): Rule(Shape.LINE, _T),
-    (_T, Verb.UIDL): Rule(Shape.LISTING, _T),
-    (_T, Verb.LIST): Rule(Shape.LISTING, _T),
-    (_T, Verb.NOOP): Rule(Shape.LINE, _T),
-    (_T, Verb.TOP): Rule(Shape.MESSAGE, _T, pipelines=True),
-    (_T, Verb.RETR): Rule(Shape.MESSAGE, _T, pipelines=True),
-    (_T, Verb.DELE): Rule(Shape.LINE, _T, pipelines=True),
+    (_T, Verb.STAT): Rule(Shape.LINE, _T, pipelines=True),
+    (_T, Verb.UIDL): Rule(Shape.LISTING, _T, pipelines=True),
+    (_T, Verb.LIST): Rule(Shape.LISTING, _T, pipelines=True),
+    (_T, Verb.NOOP): Rule(Shape.LINE, _T, pipelines=True),
+    (_T, Verb.RSET): Rule(Shape.LINE, _T),
+    (_T, Verb.TOP): Rule(Shape.MESSAGE, _T, pipelines=True, names=True),
+    (_T, Verb.RETR): Rule(Shape.MESSAGE, _T, pipelines=True, names=True),
+    (_T, Verb.DELE): Rule(Shape.LINE, _T, pipelines=True, names=True),
     (_T, Verb.QUIT): Rule(Shape.LINE, State.CLOSED),
 }
+
+ONE: dict[tuple[State, Verb], Rule] = {
+    (_T, Verb.UIDL): Rule(Shape.LINE, _T),
+    (_T, Verb.LIST): Rule(Shape.LINE, _T),
+}
+"""What is another command where it names one message: its answer is a line, not a listing."""
 
 ANSWERS: dict[tuple[Shape, Answer], Phase] = {
     (Shape.LINE, Answer.OK): Phase.STATUS,

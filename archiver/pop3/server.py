@@ -79,6 +79,7 @@ class Limits:
         read_timeout: seconds of waiting after which the pace of an answer is judged.
         stalled_octets: an answer that brought fewer octets than this in ``read_timeout`` seconds
             of waiting has stalled.
+        listing_lines: how many lines a listing may have, whatever the server says that it counts.
         window_commands: how many commands may await their answers.
         window_octets: how many octets, by LIST, may be awaited; a larger message goes alone.
         pipelining: when more than one command may be outstanding.
@@ -87,6 +88,7 @@ class Limits:
     connect_timeout: float = 60.0
     read_timeout: float = 60.0
     stalled_octets: int = 1024
-    window_commands: int = 32
+    listing_lines: int = 10_000_000
+    window_commands: int = 100
     window_octets: int = 16 * 2**20
     pipelining: Pipelining = Pipelining.AUTO

@@ -1,68 +1,82 @@
-"""One POP3 session: commands and their answers, in step or not at all.
+"""One POP3 session: what may be asked of a server, and in which order.
 
-The protocol says what octets mean, the transport moves them; here they meet. As soon as they part
-(a lost connection, a framing error, a caller that leaves answers unread) the connection is closed
-and every later call says SessionLost: an answer read in the wrong place could let a message be
-deleted that nobody has.
+That commands and answers stay in step is the business of ``conversation``.
 """
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import Self, TypeVar
 
-from archiver.errors import ProtocolError, ServerRefused, ServerUnavailable, SessionLost
+from archiver.errors import LoginRefused, ProtocolError, ServerRefused, ServerUnavailable
 from archiver.model import Listed
 from archiver.pop3.capabilities import Capabilities, read_capabilities
+from archiver.pop3.conversation import Command, Conversation
 from archiver.pop3.credentials import Credentials
+from archiver.pop3.dialogue import Peer
 from archiver.pop3.events import Challenge, Event, Finished, Lines, Refused, Reply, WireEvent
 from archiver.pop3.listing import read_size, read_stat, read_uidl
-from archiver.pop3.protocol import Protocol
 from archiver.pop3.rules import Verb
 from archiver.pop3.server import Limits, Pipelining, Security, Server
 from archiver.pop3.sign_in import sign_in
+from archiver.pop3.tls import Untrusted, with_fingerprint
+from archiver.pop3.transcript import Transcript
 from archiver.pop3.transport import Transport
 from archiver.pop3.window import Window
 
 _MOST_CAPABILITIES = 500
+# What the lines of a listing may have on average; a UIDL has 70 (RFC 1939 section 7).
+_LINE_OCTETS = 512
+# By how many messages a server's count may be behind its listings.
+_MORE_THAN_COUNTED = 10_000
 _T = TypeVar("_T")
 
 
-class Session:
+class Session(Conversation):
     """A conversation with one server, opened by ``open`` and ended by ``quit`` or ``drop``.
 
     ``greeting`` is the server's first words, ``capabilities`` what it advertised last and
-    ``mechanism`` how ``sign_in`` succeeded. ``suspect`` is the message that was complete last when
-    a ProtocolError ended the session: what looked like its end may have been a line of it. As a
-    context manager the session drops the connection at the end unless it was quit, so that nothing
-    is deleted by accident.
+    ``mechanism`` how ``sign_in`` succeeded.
     """
 
-    def __init__(self, server: Server, limits: Limits, transport: Transport) -> None:
+    def __init__(
+        self,
+        server: Server,
+        limits: Limits,
+        transport: Transport,
+        transcript: Transcript | None = None,
+    ) -> None:
         """Takes over a new connection; ``open`` makes one."""
-        self._server = server
-        self._limits = limits
-        self._transport = transport
-        self._protocol = Protocol()
-        self._ended = ""
-        self._turn = object()
-        self._last: Listed | None = None
-        self.suspect: Listed | None = None
+        super().__init__(server, limits, transport, transcript)
+        self._most_lines = limits.listing_lines
         self.greeting = ""
         self.capabilities = Capabilities()
         self.mechanism = ""
 
     @classmethod
-    def open(cls, server: Server, limits: Limits | None = None) -> Self:
+    def open(
+        cls,
+        server: Server,
+        limits: Limits | None = None,
+        transcript: Transcript | None = None,
+    ) -> Self:
         """Connects, hears the greeting, makes the connection secure and asks for capabilities.
+
+        ``transcript`` hears what passes, without secrets.
 
         Raises:
             ServerUnavailable: the server cannot be reached, greets with -ERR, or gives no TLS.
             ProtocolError: what answers there does not speak POP3.
-            UsageError: the server's CA file cannot be read.
+            UsageError: one of the files named in the settings cannot be used.
         """
         limits = limits or Limits()
-        session = cls(server, limits, Transport.connect(server, limits))
+        try:
+            return cls._open(server, limits, transcript)
+        except Untrusted as error:
+            raise with_fingerprint(error, server, lambda seen: cls._open(seen, limits)) from error
+
+    @classmethod
+    def _open(cls, server: Server, limits: Limits, transcript: Transcript | None = None) -> Self:
+        session = cls(server, limits, Transport.connect(server, limits), transcript)
         try:
             session._begin()
         except BaseException:
@@ -99,50 +113,72 @@ class Session:
         self._transport.secure()
 
     def _ask_capabilities(self) -> None:
-        lines: list[bytes] = []
         try:
-            for line in self._listing(Verb.CAPA, bytes):
-                if len(lines) == _MOST_CAPABILITIES:
-                    self._lose(ProtocolError("the server's capabilities have no end"))
-                lines.append(line)
+            lines = list(self._listing(Verb.CAPA, bytes, _MOST_CAPABILITIES))
         except ServerRefused:
             return
         self.capabilities = read_capabilities(lines)
 
-    @property
-    def outstanding(self) -> int:
-        """Commands whose answers are not complete; it stays as it was when the session is lost."""
-        return self._protocol.outstanding
-
-    def sign_in(self, credentials: Credentials, *, utf8: bool = False, auth: str = "auto") -> None:
-        """Signs in and asks for the capabilities again.
+    def sign_in(
+        self,
+        credentials: Credentials,
+        *,
+        utf8: bool = False,
+        auth: str = "auto",
+        remembered: str = "",
+    ) -> None:
+        """Signs in and asks for the capabilities again; a session that was refused is over.
 
         Args:
             credentials: who, and the secret.
             utf8: switch to UTF8 mode first (RFC 6856), which changes the octets of messages.
             auth: ``auto``, or the name of a mechanism.
+            remembered: the mechanism that worked the last time, with which ``auto`` begins.
 
         Raises:
-            LoginRefused: the server does not let this user in.
-            ServerUnavailable: not now: the mailbox is busy, or this login came too soon.
+            LoginRefused: the server does not let this user in, or only with a secret in the clear.
+            ServerUnavailable: not now: the mailbox is busy, or this login came too soon (its
+                ``code`` is then ``LOGIN-DELAY``).
             ServerRefused: the server does not give UTF8 mode.
-            UsageError: no such mechanism.
+            UsageError: no such mechanism, or the credentials lack what it needs.
         """
         if not self._transport.secured and self._server.security is not Security.PLAIN:
             raise RuntimeError("a password on a clear connection that nobody chose")
         if utf8:
             self._require(Verb.UTF8)
-        self.mechanism = sign_in(_Dialogue(self), credentials, self.capabilities, auth)
+        try:
+            self.mechanism = sign_in(
+                _Dialogue(self),
+                credentials,
+                auth=auth,
+                remembered=remembered,
+                confidences=self._protocol.confide(credentials.user, credentials.authzid),
+            )
+        except LoginRefused as error:
+            self._end(error.message)
+            raise
         # A server that knew no CAPA before login is not asked again: each -ERR may cost patience.
         if self.capabilities.advertised:
             self._ask_capabilities()
+
+    def ask_ahead(self) -> None:
+        """Asks STAT, UIDL and LIST in one write, where the server takes more than one command.
+
+        ``stat``, ``uidls`` and ``sizes``, called in this order, then find their answers under way.
+        """
+        self._enter()
+        if self._commands() > 1:
+            self._ahead.extend((Verb.STAT, Verb.UIDL, Verb.LIST))
+            self._send([(verb, b"", None) for verb in self._ahead])
 
     def stat(self) -> tuple[int, int]:
         """How many messages there are, and their octets by the server's count."""
         text = self._require(Verb.STAT).text
         counted = read_stat(text)
         if counted is None:
-            self._lose(ProtocolError(f"the server answered STAT with {text[:80]!r}"))
+            said = self._protocol.discreet(text)
+            self._lose(ProtocolError(f"the server answered STAT with {said[:80]!r}"))
+        self._most_lines = min(counted[0] + _MORE_THAN_COUNTED, self._limits.listing_lines)
         return counted
 
     def uidls(self) -> Iterator[tuple[int | None, str]]:
@@ -151,7 +187,7 @@ class Session:
         Raises:
             ServerRefused: the server has no UIDL; raised when the first is asked for.
         """
-        return self._listing(Verb.UIDL, read_uidl)
+        return self._listing(Verb.UIDL, read_uidl, self._most_lines)
 
     def sizes(self) -> Iterator[tuple[int, int | None]]:
         """Number and size of every message, as they come; lines that name no message are left out.
@@ -159,15 +195,41 @@ class Session:
         Raises:
             ServerRefused: the server gives no listing; raised when the first is asked for.
         """
-        return (named for named in self._listing(Verb.LIST, read_size) if named is not None)
+        sizes = self._listing(Verb.LIST, read_size, self._most_lines)
+        return (named for named in sizes if named is not None)
 
     def headers(self, listed: Iterable[Listed]) -> Iterator[Event]:
         """The header of each message and the empty line behind it (TOP n 0)."""
         return self._pipeline(Verb.TOP, listed, b" 0", None)
 
-    def retrieve(self, listed: Iterable[Listed]) -> Iterator[Event]:
-        """Each message, whole (RETR)."""
-        return self._pipeline(Verb.RETR, listed, b"", self._limits.window_octets)
+    def converse(self, verb: Verb, arguments: bytes = b"", number: int = 0) -> Iterator[WireEvent]:
+        """One command as a person words it, and all of its answer as it comes, -ERR too.
+
+        Args:
+            verb: the command.
+            arguments: what stands behind it, the message's number included.
+            number: of the message, where ``rules`` has the command name one; else 0.
+        """
+        mark = self._enter()
+        try:
+            self._send([(verb, arguments, Listed(number, None, None) if number else None)])
+            while self.outstanding:
+                self._require_turn(mark)
+                yield self._event()
+            self._transport.renew()
+        finally:
+            self._leave(mark)
+
+    def retrieve(self, listed: Iterable[Listed], *, confirm: bool = False) -> Iterator[Event]:
+        """Each message, whole (RETR).
+
+        Args:
+            listed: the messages.
+            confirm: send NOOP behind the last one: any answer to it shows that the message ended
+                where it seemed to.
+        """
+        octets = self._limits.window_octets
+        return self._pipeline(Verb.RETR, listed, b"", octets, confirm=confirm)
 
     def delete(self, listed: Iterable[Listed]) -> Iterator[Event]:
         """Marks each message for deletion at QUIT (DELE): Finished or Refused, nothing else."""
@@ -195,25 +257,14 @@ class Session:
         finally:
             self.drop()
 
-    def drop(self) -> None:
-        """Closes the connection without QUIT: the server carries out nothing. Never fails."""
-        self._end("it was closed")
-
-    def __enter__(self) -> Self:
-        """The session itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Drops the connection."""
-        self.drop()
-
     def _pipeline(
-        self, verb: Verb, listed: Iterable[Listed], tail: bytes, octets: int | None
+        self,
+        verb: Verb,
+        listed: Iterable[Listed],
+        tail: bytes,
+        octets: int | None,
+        *,
+        confirm: bool = False,
     ) -> Iterator[Event]:
         """Sends one command for each message and gives the events of their answers in order.
 
@@ -221,16 +272,25 @@ class Session:
         To stop early and stay in step, let ``listed`` end and take what still comes.
         """
         window = Window(listed, self._commands(), octets)
+        commands: list[Command]
+        sent = False
         mark = self._enter()
         try:
             while True:
                 self._require_turn(mark)
-                if wanted := window.refill():
-                    self._send([(verb, b"%d%b" % (one.number, tail), one) for one in wanted])
+                commands = [(verb, b"%d%b" % (one.number, tail), one) for one in window.refill()]
+                sent = sent or bool(commands)
+                if confirm and sent and window.ended:
+                    confirm = False
+                    commands.append((Verb.NOOP, b"", None))
+                if commands:
+                    self._send(commands)
                 if not self.outstanding:
                     return
                 event = self._event()
-                assert not isinstance(event, Reply | Challenge | Lines)
+                assert not isinstance(event, Challenge | Lines)
+                if isinstance(event, Reply):
+                    continue
                 if isinstance(event, Finished | Refused):
                     window.release()
                     self._transport.renew()
@@ -244,99 +304,24 @@ class Session:
         auto = pipelining == Pipelining.AUTO and self.capabilities.pipelining
         return self._limits.window_commands if auto or pipelining == Pipelining.ALWAYS else 1
 
-    def _listing(self, verb: Verb, read: Callable[[bytes], _T]) -> Iterator[_T]:
-        mark = self._enter()
+    def _listing(self, verb: Verb, read: Callable[[bytes], _T], most: int) -> Iterator[_T]:
+        mark = self._enter(verb)
         self._require(verb)
+        lines, octets = most, most * _LINE_OCTETS
         try:
             last = False
             while not last:
                 event = self._event()
                 assert isinstance(event, Lines)
                 last = event.last
+                lines -= len(event.lines)
+                octets -= sum(map(len, event.lines))
+                if lines < 0 or octets < 0:
+                    self._lose(ProtocolError(f"the server's answer to {verb.name} has no end"))
                 yield from map(read, event.lines)
+            self._transport.renew()
         finally:
             self._leave(mark)
-
-    def _enter(self) -> object:
-        """An exchange of several answers begins, and any older one loses its turn."""
-        self._require_open()
-        if self.outstanding:
-            raise RuntimeError("the answers to another command are still being read")
-        self._turn = object()
-        return self._turn
-
-    def _require_turn(self, mark: object) -> None:
-        if mark is not self._turn:
-            raise RuntimeError("another exchange has begun since")
-
-    def _leave(self, mark: object) -> None:
-        if mark is self._turn and self.outstanding:
-            self._end("answers were left unread")
-
-    def _require(self, verb: Verb) -> Reply:
-        reply = self._command(verb)
-        if not reply.ok:
-            raise ServerRefused(
-                f"{self._server.address} refused {verb.name}: {reply.text[:200]}", code=reply.code
-            )
-        return reply
-
-    def _command(self, verb: Verb) -> Reply:
-        reply = self._ask(verb)
-        assert isinstance(reply, Reply)
-        return reply
-
-    def _ask(self, verb: Verb, arguments: bytes = b"") -> Reply | Challenge:
-        self._send([(verb, arguments, None)])
-        return self._answer()
-
-    def _answer(self) -> Reply | Challenge:
-        event = self._event()
-        assert isinstance(event, Reply | Challenge)
-        self._transport.renew()
-        return event
-
-    def _send(self, commands: list[tuple[Verb, bytes, Listed | None]]) -> None:
-        """Sends these commands in one write."""
-        self._require_open()
-        try:
-            self._transport.write(b"".join(self._protocol.send(*command) for command in commands))
-        except SessionLost as error:
-            self._lose(error)
-
-    def _respond(self, octets: bytes) -> Reply | Challenge:
-        self._require_open()
-        try:
-            self._transport.write(self._protocol.respond(octets))
-        except SessionLost as error:
-            self._lose(error)
-        return self._answer()
-
-    def _event(self) -> WireEvent:
-        self._require_open()
-        try:
-            while (event := self._protocol.next_event()) is None:
-                self._protocol.feed(self._transport.read())
-        except SessionLost as error:
-            self._lose(error)
-        except BaseException:
-            self._end("it was interrupted")
-            raise
-        return event
-
-    def _require_open(self) -> None:
-        if self._ended:
-            raise SessionLost(f"the session with {self._server.address} is over: {self._ended}")
-
-    def _lose(self, error: SessionLost) -> NoReturn:
-        self._end(error.message)
-        if isinstance(error, ProtocolError):
-            self.suspect = self._last
-        raise error
-
-    def _end(self, reason: str) -> None:
-        self._ended = self._ended or reason
-        self._transport.close()
 
 
 class _Dialogue:
@@ -344,6 +329,17 @@ class _Dialogue:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    @property
+    def peer(self) -> Peer:
+        return Peer(
+            host=self._session._server.host,
+            port=self._session._server.port,
+            greeting=self._session.greeting,
+            capabilities=self._session.capabilities,
+            secured=self._session._transport.secured,
+            local=self._session._transport.local,
+        )
 
     def ask(self, verb: Verb, arguments: bytes = b"") -> Reply | Challenge:
         return self._session._ask(verb, arguments)

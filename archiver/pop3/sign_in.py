@@ -1,142 +1,128 @@
-"""Signing in: one function per mechanism, gathered in ``MECHANISMS``.
+"""Signing in: the best way that server and settings allow, and one other after a refusal.
 
-A mechanism says what to send; it never sees the connection itself. To add one, write its function
-and give it a line in the table and, if it may be chosen unasked, in ``_choices``.
-
-Passwords appear in no message: what a refusal quotes are the server's words alone.
+What a mechanism does is in ``mechanisms``, which of them comes first in ``choice``, and what a
+refusal means in ``refusals``. Here they are put in order. Nothing that was sent to prove who we are
+appears in a message: should the server's words repeat it, they are not shown.
 """
 
-import re
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from typing import Protocol as Interface
+from dataclasses import replace
+from functools import partial
 
-from archiver.errors import LoginRefused, ProtocolError, ServerUnavailable, UsageError
-from archiver.pop3.capabilities import Capabilities
+from archiver.errors import LoginRefused, ProtocolError, SessionLost
+from archiver.pop3.choice import choices, fallback
+from archiver.pop3.confidences import Confidences
 from archiver.pop3.credentials import Credentials
+from archiver.pop3.dialogue import Dialogue, Outcome, Peer
 from archiver.pop3.events import Challenge, Reply
+from archiver.pop3.mechanisms import MECHANISMS, Kind
+from archiver.pop3.refusals import busy, refusal
 from archiver.pop3.rules import Verb
-
-# RFC 5034 section 4: the command line that opens an exchange has at most 255 octets.
-_LONGEST_INITIAL = 255 - len("AUTH PLAIN \r\n")
-_BUSY_CODES = frozenset({"IN-USE", "LOGIN-DELAY", "SYS/TEMP"})
-_BUSY_WORDS = re.compile(
-    r"\b(mail ?drop|mail ?box|folder)\b.*\b(lock|locked|busy|in use)\b|unable to lock|\bwait\b",
-    re.IGNORECASE,
-)
-
-
-class Dialogue(Interface):
-    """What a mechanism may do with a session: say one thing and hear the answer."""
-
-    def ask(self, verb: Verb, arguments: bytes = b"") -> Reply | Challenge:
-        """Sends a command."""
-
-    def respond(self, octets: bytes) -> Reply | Challenge:
-        """Answers a challenge with these octets, in base64."""
-
-    def cancel(self) -> Reply | Challenge:
-        """Ends an exchange of challenges (RFC 5034 section 4)."""
-
-
-def by_user(dialogue: Dialogue, credentials: Credentials) -> Reply:
-    """USER and PASS (RFC 1939 section 7)."""
-    assert credentials.password is not None
-    reply = _settled(dialogue, dialogue.ask(Verb.USER, credentials.user.encode()))
-    if not reply.ok:
-        return reply
-    return _settled(dialogue, dialogue.ask(Verb.PASS, credentials.password.encode()))
-
-
-def by_plain(dialogue: Dialogue, credentials: Credentials) -> Reply:
-    """SASL PLAIN (RFC 4616), in one line where it fits (RFC 5034 section 4)."""
-    assert credentials.password is not None
-    message = b"\0%b\0%b" % (credentials.user.encode(), credentials.password.encode())
-    encoded = b64encode(message)
-    if len(encoded) <= _LONGEST_INITIAL:
-        answer = dialogue.ask(Verb.AUTH, b"PLAIN " + encoded)
-    else:
-        answer = dialogue.ask(Verb.AUTH, b"PLAIN")
-    if isinstance(answer, Challenge):
-        answer = dialogue.respond(message)
-    return _settled(dialogue, answer)
-
-
-MECHANISMS: Mapping[str, Callable[[Dialogue, Credentials], Reply]] = {
-    "plain": by_plain,
-    "user": by_user,
-}
-"""Every way to sign in, by the name that settings give it."""
 
 
 def sign_in(
-    dialogue: Dialogue, credentials: Credentials, capabilities: Capabilities, mechanism: str
+    dialogue: Dialogue,
+    credentials: Credentials,
+    *,
+    auth: str = "auto",
+    remembered: str = "",
+    confidences: Confidences | None = None,
 ) -> str:
     """Signs in and says by which mechanism.
 
     Args:
         dialogue: the session.
-        credentials: who, and the secret.
-        capabilities: what the server advertised before login.
-        mechanism: a name of ``MECHANISMS``, or ``auto``: PLAIN where advertised, else USER and
-            PASS, which are also tried once where the server refuses PLAIN without saying why.
+        credentials: who, and what proves it.
+        auth: a name of ``MECHANISMS``, or ``auto``: the best of them, and one other where the
+            server may not hold what the first one needs.
+        remembered: what worked the last time: ``auto`` begins with it while it can be used.
+        confidences: takes what is said here to prove who we are.
 
     Raises:
-        LoginRefused: the server does not let this user in.
-        ServerUnavailable: not now: the mailbox is busy, or this login came too soon.
-        UsageError: no such mechanism.
+        LoginRefused: the server does not let this user in, or cannot without showing a secret.
+        ServerUnavailable: not now; its ``code`` is ``IN-USE``, ``LOGIN-DELAY`` or ``SYS/TEMP``.
+        SessionLost: the connection broke before the server had an answer.
+        UsageError: no such mechanism, or the settings lack what it needs.
     """
-    choices = _choices(capabilities) if mechanism == "auto" else (mechanism,)
-    if choices[0] not in MECHANISMS:
-        raise UsageError(
-            f"no way to sign in is called {mechanism}",
-            hint="known are auto, " + ", ".join(MECHANISMS),
+    names = choices(auth, remembered, credentials, dialogue.peer)
+    confidences = confidences or Confidences(credentials.user, credentials.authzid)
+    witness = _Witness(dialogue, credentials, confidences)
+    first = names[0]
+    outcome = MECHANISMS[first].run(witness, credentials)
+    if outcome.reply.ok:
+        return first
+    refused = refusal(credentials.user, (first,), outcome, confidences)
+    second = _second(first, outcome, names, witness)
+    if not second:
+        raise refused
+    if second == first:
+        assert credentials.token is not None
+        credentials = replace(credentials, token=partial(credentials.token, refused=True))
+    try:
+        outcome = MECHANISMS[second].run(witness, credentials)
+    except ProtocolError:
+        raise
+    except SessionLost as lost:
+        raise _untried(refused, second, renewed=second == first) from lost
+    if outcome.reply.ok:
+        return second
+    tried = (first,) if second == first else (first, second)
+    raise refusal(credentials.user, tried, outcome, confidences)
+
+
+def _second(first: str, outcome: Outcome, names: tuple[str, ...], witness: "_Witness") -> str:
+    """What to try after this refusal, or nothing; the same again is to be with a new token."""
+    if busy(outcome, first):
+        return ""
+    if MECHANISMS[first].kind is Kind.TOKEN:
+        permanent = outcome.reply.code not in ("", "AUTH")
+        return first if witness.responded and not permanent else ""
+    return fallback(first, outcome.reply, names)
+
+
+def _untried(refused: Exception, second: str, *, renewed: bool) -> LoginRefused:
+    """A refusal after which the server hung up, before anything else could be tried."""
+    assert isinstance(refused, LoginRefused)
+    title = MECHANISMS[second].title
+    if renewed:
+        return LoginRefused(
+            f"{refused.message}; the connection was lost before a renewed token could be tried",
+            hint="try again with the renewed token; if it is refused too, run archiver login",
+            code=refused.code,
         )
-    for choice in choices:
-        reply = MECHANISMS[choice](dialogue, credentials)
-        if reply.ok:
-            return choice
-        # A code, or a busy mailbox, is no opinion about the mechanism: asking twice would not help,
-        # and a second wrong password may lock the account.
-        if reply.code or _busy(reply):
-            break
-    raise _refusal(credentials.user, reply)
+    return LoginRefused(
+        f"{refused.message}; the connection was lost before {title} could be tried",
+        hint=f'to try that first, set auth = "{second}"',
+        code=refused.code,
+    )
 
 
-def _choices(capabilities: Capabilities) -> tuple[str, ...]:
-    if "PLAIN" not in capabilities.sasl:
-        return ("user",)
-    return ("plain", "user") if capabilities.user else ("plain",)
+class _Witness:
+    """A dialogue that tells ``confidences`` what is said in it.
 
+    ``responded`` says whether a challenge was answered.
+    """
 
-def _settled(dialogue: Dialogue, answer: Reply | Challenge) -> Reply:
-    """The final answer; a challenge that nobody expected is cancelled, which ends in -ERR."""
-    if isinstance(answer, Challenge):
-        answer = dialogue.cancel()
-    if isinstance(answer, Challenge):
-        raise ProtocolError("the server goes on asking after the exchange was cancelled")
-    return answer
+    def __init__(
+        self, dialogue: Dialogue, credentials: Credentials, confidences: Confidences
+    ) -> None:
+        self._dialogue = dialogue
+        self._confidences = confidences
+        self.responded = False
+        if credentials.password is not None:
+            confidences.keep(credentials.password.encode())
 
+    @property
+    def peer(self) -> Peer:
+        return self._dialogue.peer
 
-def _busy(reply: Reply) -> bool:
-    return reply.code in _BUSY_CODES or bool(not reply.code and _BUSY_WORDS.search(reply.text))
+    def ask(self, verb: Verb, arguments: bytes = b"") -> Reply | Challenge:
+        self._confidences.keep_command(verb, arguments)
+        return self._dialogue.ask(verb, arguments)
 
+    def respond(self, octets: bytes) -> Reply | Challenge:
+        self.responded = True
+        self._confidences.keep_response(octets)
+        return self._dialogue.respond(octets)
 
-def _refusal(user: str, reply: Reply) -> LoginRefused | ServerUnavailable:
-    said = f"the server said: {reply.text[:200]}" if reply.text else "the server gave no reason"
-    if _busy(reply):
-        return ServerUnavailable(f"{user} cannot sign in now; {said}", hint=_BUSY_HINTS[reply.code])
-    return LoginRefused(f"{user} cannot sign in; {said}", hint=_REFUSED_HINTS.get(reply.code, _ASK))
-
-
-_BUSY_HINTS: Mapping[str, str] = {
-    "": "another program has the mailbox open: close it or try later",
-    "IN-USE": "another program has the mailbox open: close it or try later",
-    "LOGIN-DELAY": "the server wants more time between logins: try later",
-    "SYS/TEMP": "the server has trouble of its own: try later",
-}
-_REFUSED_HINTS: Mapping[str, str] = {
-    "AUTH": "check user name and password; many providers want an app password for POP3",
-    "SYS/PERM": "only the provider can put this right",
-}
-_ASK = "check user name and password, and that POP3 is switched on for this mailbox"
+    def cancel(self) -> Reply | Challenge:
+        return self._dialogue.cancel()

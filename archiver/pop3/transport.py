@@ -1,8 +1,12 @@
-"""The socket: the one place that knows of connections, TLS and time.
+"""The connection: the one place that moves octets and judges how long they take.
 
 Errors of the operating system and of TLS become ours here, with the server's name in them. Pace is
 judged by time spent waiting for the server alone: whoever takes the octets may be as slow as they
-like. Commands of ours are small enough to be taken by the send buffer, so only reading waits.
+like. What is one line, or short as a list of capabilities, must be there as a whole within the
+time; a message or a listing must only go on. Commands of ours are small enough to be taken by the
+send buffer, so only reading waits.
+
+How a connection comes about is next door: ``dialing`` (addresses), ``proxy`` and ``tls``.
 """
 
 import contextlib
@@ -10,46 +14,52 @@ import socket
 import ssl
 from time import monotonic
 
-from archiver.errors import ServerUnavailable, SessionLost, UsageError
+from archiver.errors import ServerUnavailable, SessionLost
+from archiver.pop3 import tls
+from archiver.pop3.dialing import Place, dial, is_local
 from archiver.pop3.server import Limits, Security, Server
 
 READ_OCTETS = 256 * 1024
 """How much is asked for at once: fewer calls, and one search for the end over all of it."""
 
-# What Python 3.11.2 calls the error that later ones call SSLEOFError.
-_UNEXPECTED_EOF = "UNEXPECTED_EOF_WHILE_READING"
+# Linux alone has it, and takes it back after a while.
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+_OPEN_TO_ALL = "no TLS: the password and all mail can be read on the way"
 
 
 class Transport:
     """One connection; ``connect`` makes it, any error of it ends it."""
 
-    def __init__(self, server: Server, limits: Limits, connection: socket.socket) -> None:
+    def __init__(
+        self,
+        server: Server,
+        limits: Limits,
+        connection: socket.socket,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         """Takes over a new connection; ``connect`` makes one."""
         self._server = server
         self._limits = limits
         self._socket = connection
+        self._context = context
         self._timeout = limits.connect_timeout
         self._waited = 0.0
         self._received = 0
-        self.secured = False
 
     @classmethod
     def connect(cls, server: Server, limits: Limits) -> "Transport":
-        """Connects by IPv6 or IPv4, and by TLS if the server wants it from the start.
+        """Connects, through the proxy if there is one, and by TLS if it is there from the start.
 
         Raises:
             ServerUnavailable: no such host, no answer, refused, or TLS failed.
-            UsageError: the CA file cannot be read.
+            UsageError: one of the files named in the settings cannot be used, or no host can be
+                called so.
         """
-        place = (server.host, server.port)
+        # Whatever is wrong with the settings shows before the server hears of us.
+        context = None if server.security is Security.PLAIN else tls.context(server)
+        transport = cls(server, limits, _connection(server, limits), context)
         try:
-            connection = socket.create_connection(place, timeout=limits.connect_timeout)
-        except (OSError, ValueError) as error:
-            raise _unreachable(server, limits, error) from error
-        transport = cls(server, limits, connection)
-        try:
-            # One small command at a time must not wait for the answer to the one before.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if server.security is Security.TLS:
                 transport.secure()
         except BaseException:
@@ -57,23 +67,40 @@ class Transport:
             raise
         return transport
 
+    @property
+    def secured(self) -> bool:
+        """Whether TLS protects what is said from now on."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    @property
+    def local(self) -> bool:
+        """Whether the peer is this machine itself, at a loopback address and behind no proxy."""
+        return self._server.proxy is None and is_local(self._socket)
+
+    @property
+    def tls(self) -> tls.TlsInfo | None:
+        """What TLS was agreed on, None without TLS."""
+        secured = self._socket
+        return tls.describe(secured, self._server) if isinstance(secured, ssl.SSLSocket) else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know of how this connection is protected."""
+        secured = self._socket
+        if not isinstance(secured, ssl.SSLSocket):
+            return (_OPEN_TO_ALL,)
+        return tuple(filter(None, (tls.warning(secured),)))
+
     def secure(self) -> None:
-        """The TLS handshake: system trust or the server's CA file, its name checked, 1.2 or newer.
+        """The TLS handshake; whom it trusts is in ``tls``.
 
         Raises:
             ServerUnavailable: the handshake or the check of the certificate failed.
-            UsageError: the CA file cannot be read.
+            UsageError: one of the files named in the settings cannot be used.
         """
-        context = _context(self._server)
-        self._socket.settimeout(self._limits.connect_timeout)
-        try:
-            # An end of the stream without close_notify is an error, not an end (RFC 8446 6.1).
-            self._socket = context.wrap_socket(
-                self._socket, server_hostname=self._server.host, suppress_ragged_eofs=False
-            )
-        except (OSError, ValueError) as error:
-            raise _insecure(self._server, error) from error
-        self.secured = True
+        context = self._context or tls.context(self._server)
+        seconds = self._limits.connect_timeout
+        self._socket = tls.handshake(context, self._socket, self._server, seconds)
 
     def greeted(self) -> None:
         """From now on answers are judged by the read time-out."""
@@ -85,11 +112,15 @@ class Transport:
         self._waited = 0.0
         self._received = 0
 
-    def read(self) -> bytes:
+    def read(self, *, bulk: bool = False) -> bytes:
         """Some octets, at least one, as soon as there are any.
+
+        Args:
+            bulk: they belong to a message or a listing, which may take long while it goes on.
 
         Raises:
             SessionLost: the connection broke, ended, or brought too few octets in the time given.
+            ServerUnavailable: the server does not take our certificate.
         """
         while True:
             began = monotonic()
@@ -97,19 +128,20 @@ class Transport:
                 self._socket.settimeout(max(self._timeout - self._waited, 0.001))
                 octets = self._socket.recv(READ_OCTETS)
             except TimeoutError:
-                self._judge()
+                self._judge(bulk=bulk)
                 continue
             except OSError as error:
-                raise self._lost(_reason(error)) from error
+                raise self._broken(error) from error
             if not octets:
                 raise self._lost("the server closed the connection")
             self._waited += monotonic() - began
             self._received += len(octets)
             return octets
 
-    def _judge(self) -> None:
-        if self._received < self._limits.stalled_octets:
-            raise self._lost(f"{self._received} octets came in {self._timeout:g} s")
+    def _judge(self, *, bulk: bool) -> None:
+        if not bulk or self._received < self._limits.stalled_octets:
+            what = "" if bulk or not self._received else ", and no whole answer"
+            raise self._lost(f"{self._received} octets came in {self._timeout:g} s{what}")
         self.renew()
 
     def write(self, octets: bytes) -> None:
@@ -117,85 +149,36 @@ class Transport:
 
         Raises:
             SessionLost: the connection broke.
+            ServerUnavailable: the server does not take our certificate.
         """
         try:
             self._socket.settimeout(self._timeout)
             self._socket.sendall(octets)
+            if _QUICKACK is not None:
+                # A server that writes an answer in pieces may wait with the second until the first
+                # is acknowledged, and systems like to take 40 ms for that.
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         except OSError as error:
-            raise self._lost(_reason(error)) from error
+            raise self._broken(error) from error
 
     def close(self) -> None:
         """Ends the connection at once and says nothing; a second time does nothing."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
+    def _broken(self, error: OSError) -> ServerUnavailable:
+        return tls.refusal(self._server, error) or self._lost(tls.reason(error))
+
     def _lost(self, reason: str) -> SessionLost:
         return SessionLost(f"lost {self._server.address}: {reason}")
 
 
-def _context(server: Server) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=server.ca_file)
-    except OSError as error:
-        raise UsageError(
-            f"ca_file {server.ca_file} cannot be used: {_reason(error)}",
-            hint="ca_file must name a readable file of certificates in PEM",
-        ) from error
-    # Python 3.11.2 lets an end without close_notify pass for an end unless it is told not to.
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _connection(server: Server, limits: Limits) -> socket.socket:
+    if server.proxy is not None:
+        # Most people have none, and what speaks to one takes time to import.
+        from archiver.pop3 import proxy
 
-
-def _unreachable(server: Server, limits: Limits, error: Exception) -> ServerUnavailable:
-    if isinstance(error, socket.gaierror | ValueError):
-        return ServerUnavailable(
-            f"no address found for {server.host}",
-            hint="check the spelling of the host, and the name service of this machine",
-        )
-    if isinstance(error, TimeoutError):
-        return ServerUnavailable(
-            f"{server.address} did not answer in {limits.connect_timeout:g} s",
-            hint="check host and port, and whether a firewall stands between",
-        )
-    if isinstance(error, ConnectionRefusedError):
-        return ServerUnavailable(
-            f"{server.address} refuses connections",
-            hint="check the port: POP3 over TLS is usually 995, POP3 with STLS 110",
-        )
-    if isinstance(error, ConnectionResetError):
-        # It was there and hung up at once, as a busy server does: worth another try.
-        return SessionLost(f"lost {server.address}: {_reason(error)}")
-    return ServerUnavailable(f"cannot connect to {server.address}: {_reason(error)}")
-
-
-def _insecure(server: Server, error: Exception) -> ServerUnavailable:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return ServerUnavailable(
-            f"the certificate of {server.address} is not trusted: {error.verify_message}",
-            hint=_certificate_hint(server, error),
-        )
-    if isinstance(error, TimeoutError):
-        return ServerUnavailable(f"{server.address} did not finish the TLS handshake in time")
-    hint = "perhaps this port speaks POP3 with STLS (pop3://, usually 110)"
-    if server.security is not Security.TLS:
-        hint = "something between here and the server may be interfering"
-    return ServerUnavailable(f"no TLS with {server.address}: {_reason(error)}", hint=hint)
-
-
-def _certificate_hint(server: Server, error: ssl.SSLCertVerificationError) -> str:
-    if "mismatch" in error.verify_message:
-        return f"use the host name that the certificate was made out to instead of {server.host}"
-    if "expired" in error.verify_message or "not yet valid" in error.verify_message:
-        return "the server needs a new certificate, or the clock of this machine is wrong"
-    return "if you trust its issuer, name the issuer's certificate in the option ca_file"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", "") == _UNEXPECTED_EOF:
-        return "the server ended TLS without saying so"
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error)
+        return proxy.connect(server.proxy, server.host, server.port, limits.connect_timeout)
+    refused = "check the port: POP3 over TLS is usually 995, POP3 with STLS 110"
+    place = Place(server.host, server.port, server.address, refused)
+    return dial(place, limits.connect_timeout)

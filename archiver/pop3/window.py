@@ -23,6 +23,8 @@ class Window:
         commands: how many may be outstanding; 1 asks one by one.
         octets: how many octets may be outstanding; None does not count them. A message without a
             known size counts as an equal share of them.
+
+    ``ended`` says that every message was taken.
     """
 
     def __init__(self, listed: Iterable[Listed], commands: int, octets: int | None) -> None:
@@ -34,6 +36,7 @@ class Window:
         self._next: Listed | None = None
         self._weights: deque[int] = deque()
         self._weight = 0
+        self.ended = False
 
     def refill(self) -> list[Listed]:
         """The messages to ask for now: none before half of the window has come in."""
@@ -44,6 +47,7 @@ class Window:
             if self._next is None:
                 self._next = next(self._source, None)
             if self._next is None:
+                self.ended = True
                 break
             weight = self._weigh(self._next)
             if self._weights and self._octets is not None and self._weight + weight > self._octets:

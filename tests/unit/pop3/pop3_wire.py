@@ -151,6 +151,7 @@ SAMPLES = [
     Sample("no UIDL", ((Verb.UIDL, None),), b"-ERR what\r\n", [Reply(False, "", "what")]),
     Sample("a challenge", ((Verb.AUTH, None),), b"+ aGk=\r\n", [Challenge(b"hi")]),
     Sample("an empty challenge", ((Verb.AUTH, None),), b"+\r\n", [Challenge(b"")]),
+    Sample("a challenge in words", ((Verb.AUTH, None),), b"+ go ahead\r\n", [Challenge(b"")]),
     Sample("AUTH refused", ((Verb.AUTH, None),), b"-ERR\r\n", [Reply(False, "", "")]),
     Sample(
         "a window with a refusal in it",

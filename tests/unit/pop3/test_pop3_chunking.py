@@ -59,8 +59,8 @@ noise = st.lists(
 def _outcome(verbs: list[Verb], pieces: Iterable[bytes]) -> tuple[list[WireEvent], bool]:
     protocol, seen = signed_in(), list[WireEvent]()
     for verb in verbs:
-        pipelines = RULES[State.TRANSACTION, verb].pipelines
-        protocol.send(verb, b"1" if pipelines else b"", ONE if pipelines else None)
+        names = RULES[State.TRANSACTION, verb].names
+        protocol.send(verb, b"1" if names else b"", ONE if names else None)
     try:
         seen.extend(events(protocol, pieces))
     except ProtocolError:
@@ -72,7 +72,9 @@ def _outcome(verbs: list[Verb], pieces: Iterable[bytes]) -> tuple[list[WireEvent
 @given(
     st.one_of(
         st.lists(st.sampled_from([Verb.RETR, Verb.TOP, Verb.DELE]), min_size=1, max_size=4),
-        st.sampled_from([[Verb.UIDL], [Verb.STAT], [Verb.QUIT], [Verb.CAPA]]),
+        st.sampled_from(
+            [[Verb.UIDL], [Verb.STAT], [Verb.QUIT], [Verb.CAPA], [Verb.STAT, Verb.UIDL, Verb.LIST]]
+        ),
     ),
     noise,
     cuts,

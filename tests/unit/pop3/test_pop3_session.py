@@ -365,7 +365,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that was interrupted while it waited for an answer can only be dropped."""
     with FaultyPop3(MAIL) as server, _signed_in(server) as session:
 
-        def interrupted(transport: Transport) -> bytes:
+        def interrupted(transport: Transport, **_: object) -> bytes:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
@@ -384,3 +384,12 @@ def test_listing_that_trickles() -> None:
         assert next(uidls) == (1, "a")
         with pytest.raises(SessionLost, match="octets came in"):
             next(uidls)
+
+
+def test_round_trip() -> None:
+    """The shortest time from a command to its answer is remembered, in seconds."""
+    with FaultyPop3(MAIL) as server, _signed_in(server) as session:
+        first = session.round_trip
+        assert 0 < first < 60
+        session.noop()
+        assert 0 < session.round_trip <= first

@@ -1,4 +1,3 @@
-import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ import pytest
 
 from archiver.errors import ProtocolError, ServerUnavailable, SessionLost, UsageError
 from archiver.pop3 import Credentials, Limits, Security, Server, Session
-from archiver.pop3.transport import Transport, _context
+from archiver.pop3.transport import Transport
 from infra.certificate import Certificate, issue
 from infra.faulty_pop3 import FaultyPop3
 
@@ -154,14 +153,6 @@ def test_no_tls_at_all() -> None:
     assert "pop3://" in caught.value.hint
 
 
-def test_old_tls_is_refused() -> None:
-    """Nothing older than TLS 1.2 is spoken, and the certificate and its name are checked."""
-    context = _context(Server("pop.example.com", 995))
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-
-
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
 def test_unusable_ca_file(tmp_path: Path, silent: int, content: bytes | None) -> None:
     """A CA file that cannot be used is a mistake in the settings that names the file."""
@@ -199,42 +190,6 @@ def test_silence_instead_of_a_greeting(silent: int) -> None:
         Session.open(_server(silent, Security.PLAIN), SHORT)
 
 
-def test_connection_refused() -> None:
-    """A port where nobody listens is named, and the hint names the usual ones."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(ServerUnavailable, match=rf"127\.0\.0\.1:{port} refuses") as caught:
-        Session.open(_server(port, Security.TLS))
-    assert "995" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (socket.gaierror(-2, "Name or service not known"), "no address found for 127"),
-        (TimeoutError("timed out"), "did not answer in 60 s"),
-        (OSError("odd"), "cannot connect to 127.* odd"),
-        (OSError(113, "No route to host"), "cannot connect to 127.* no route to host"),
-    ],
-)
-def test_unreachable(monkeypatch: pytest.MonkeyPatch, error: OSError, words: str) -> None:
-    """Each way of not reaching a server is said in its words."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(ServerUnavailable, match=words):
-        Session.open(_server(1, Security.TLS))
-
-
-@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "nul\0.example"])
-def test_host_that_is_no_name(host: str) -> None:
-    """A host that cannot be a name is not found."""
-    with pytest.raises(ServerUnavailable, match="no address found"):
-        Session.open(Server(host, 995))
-
-
 def test_password_never_on_a_clear_connection() -> None:
     """A session that is not secure signs in only where that was chosen in words."""
     with FaultyPop3() as server:
@@ -270,20 +225,3 @@ def test_address_of_ipv6() -> None:
     """A host with colons is shown in brackets."""
     assert Server("::1", 995).address == "[::1]:995"
     assert Server("pop.example.com", 995).address == "pop.example.com:995"
-
-
-def test_ipv6() -> None:
-    """A server that has an IPv6 address alone is reached."""
-    with FaultyPop3(host="::1") as server:
-        assert Session.open(Server("::1", server.port, Security.PLAIN)).quit() == "bye"
-
-
-def test_hung_up_while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that resets a connection at once is lost, which is worth another try."""
-
-    def reset(*arguments: object, **options: object) -> None:
-        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-
-    monkeypatch.setattr(socket, "create_connection", reset)
-    with pytest.raises(SessionLost, match="reset by peer"):
-        Transport.connect(Server("127.0.0.1", 1, Security.PLAIN), Limits())
