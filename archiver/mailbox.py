@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archiver import secrets
 from archiver.config import AccountSettings, PasswordSource
-from archiver.pop3 import Credentials, Limits, Pipelining, Proxy, Security, Server
+from archiver.pop3 import AccessToken, Credentials, Limits, Pipelining, Proxy, Security, Server
 
 _WITHOUT_PASSWORD = frozenset({"external", "xoauth2", "oauthbearer"})
 
@@ -34,7 +34,7 @@ def mailbox(account: AccountSettings, state: Path) -> Mailbox:
         UsageError: a secret's source is missing, fails or gives nothing.
         LoginRefused: there is no secret and nobody to ask.
     """
-    return Mailbox(_server(account), _credentials(account, state), account.auth)
+    return Mailbox(server(account), _credentials(account, state), account.auth)
 
 
 def limits(account: AccountSettings, *, narrow: bool = False) -> Limits:
@@ -46,7 +46,12 @@ def limits(account: AccountSettings, *, narrow: bool = False) -> Limits:
     )
 
 
-def _server(account: AccountSettings) -> Server:
+def server(account: AccountSettings) -> Server:
+    """Where the mailbox is served, without what it takes to get in.
+
+    Raises:
+        UsageError: the source of the proxy's password is missing, fails or gives nothing.
+    """
     url = account.server
     return Server(
         host=url.host,
@@ -76,9 +81,20 @@ def _credentials(account: AccountSettings, state: Path) -> Credentials:
         user=account.server.user,
         password=secrets.password(account) if _needs_password(account) else None,
         authzid=account.authzid,
+        token=_token(account, state),
         certificate=account.client_cert is not None,
         cleartext=account.cleartext_password,
     )
+
+
+def _token(account: AccountSettings, state: Path) -> AccessToken | None:
+    if account.oauth is None:
+        return None
+    # Only accounts with OAuth pay for its libraries.
+    from archiver.oauth import TokenSource
+
+    ring = secrets.SystemKeyring()
+    return TokenSource(account, state, secret=secrets.from_source, ring=ring).access_token
 
 
 def _needs_password(account: AccountSettings) -> bool:

@@ -8,6 +8,7 @@ import getpass
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from archiver.config import AccountSettings, PasswordSource, account_name
@@ -107,3 +108,31 @@ def _ask(account: AccountSettings) -> str:
             f" or keyring set {_SERVICE} {account_name(account.server)}",
         )
     return getpass.getpass(f"Password of {account_name(account.server)}: ")
+
+
+class SystemKeyring:
+    """The system's keyring, for what is kept there by a name, where there is one."""
+
+    def get(self, name: str) -> str | None:
+        """What is kept by this name; None where nothing is, or where there is no keyring."""
+        return _from_keyring(name)
+
+    def put(self, name: str, value: str) -> bool:
+        """Keeps a value and says whether it is kept."""
+        import keyring
+        from keyring.errors import KeyringError
+
+        try:
+            keyring.set_password(_SERVICE, name, value)
+        except KeyringError:
+            return False
+        # A keyring that is switched off takes everything and keeps nothing.
+        return _from_keyring(name) == value
+
+    def remove(self, name: str) -> None:
+        """Forgets a value, if it is there."""
+        import keyring
+        from keyring.errors import KeyringError
+
+        with suppress(KeyringError):
+            keyring.delete_password(_SERVICE, name)

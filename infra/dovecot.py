@@ -90,6 +90,23 @@ passdb {{
   args = {settings}
 }}
 """
+_EVERY_SIGN_IN = """
+auth_mechanisms = $auth_mechanisms cram-md5 scram-sha-1 scram-sha-256 apop external
+ssl_ca = <{authority}
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+auth_ssl_username_from_cert = yes
+passdb {{
+  driver = static
+  mechanisms = external
+  args = nopassword=yes
+}}
+passdb {{
+  driver = passwd-file
+  master = yes
+  args = scheme=PLAIN username_format=%u {masters}/%u
+}}
+"""
 _INTROSPECTION = """
 introspection_mode = post
 introspection_url = {introspection_url}
@@ -106,6 +123,8 @@ class Dovecot:
         directory: an existing directory for its configuration, certificate and log.
         introspection_url: who says whose an access token is (RFC 7662), with our credentials in
             the address; None where passwords alone let people in.
+        every_sign_in: also CRAM-MD5, APOP, SCRAM, EXTERNAL with a certificate of ``certificate``
+            (its common name is the user), and masters, who may open everybody's mailbox.
 
     ``port`` speaks POP3 and STLS, ``tls_port`` POP3 over TLS; ``ca_file`` is the authority to
     trust, ``log_file`` what Dovecot has to say.
@@ -117,13 +136,21 @@ class Dovecot:
     name = "Dovecot"
     stls = True
 
-    def __init__(self, directory: Path, *, introspection_url: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        introspection_url: str | None = None,
+        every_sign_in: bool = False,
+    ) -> None:
         """Chooses free ports; nothing runs yet."""
         self.directory = directory
         self._introspection_url = introspection_url
+        self._every_sign_in = every_sign_in
         self.log_file = directory / "dovecot.log"
         self.port, self.tls_port = process.free_ports(2)
         self._users = directory / "users"
+        self._masters = directory / "masters"
         self._delivered = 0
 
     def __enter__(self) -> Self:
@@ -154,14 +181,22 @@ class Dovecot:
         process.stop(self._process)
         shutil.rmtree(self._private)
 
-    def add_user(self, user: str, password: str) -> None:
-        """Lets ``user`` in with ``password``, to an empty mailbox; without colons or slashes."""
+    def add_user(self, user: str, password: str, scheme: str = "PLAIN") -> None:
+        """Lets ``user`` in with ``password``, to an empty mailbox; without colons or slashes.
+
+        ``scheme`` is how Dovecot keeps the password: only ``PLAIN`` serves every mechanism.
+        """
+        stored = f"{{PLAIN}}{password}" if scheme == "PLAIN" else _hashed(password, scheme)
         # A file for each user: Dovecot looks for changes in one it knows only once a second.
-        (self._users / user).write_text(f"{user}:{{PLAIN}}{password}::::::\n")
+        (self._users / user).write_text(f"{user}:{stored}::::::\n")
         for name in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
             folder = self._mail / user / name
             folder.mkdir()
             os.chown(folder, self._owner.pw_uid, self._owner.pw_gid)
+
+    def add_master(self, user: str, password: str) -> None:
+        """Lets ``user`` into everybody's mailbox with ``password``."""
+        (self._masters / user).write_text(f"{user}:{{PLAIN}}{password}::::::\n")
 
     def add(self, user: str, messages: Iterable[bytes]) -> None:
         """Delivers messages in this order, each with exactly these octets on disk."""
@@ -192,6 +227,7 @@ class Dovecot:
         self._mail = self._private / "mail"
         self._mail.mkdir()
         self._users.mkdir()
+        self._masters.mkdir()
         files = certificate.issue(self.directory)
         config = _CONFIG.format(
             run=self._private / "run",
@@ -206,7 +242,7 @@ class Dovecot:
             port=self.port,
             tls_port=self.tls_port,
         )
-        (self.directory / "dovecot.conf").write_text(config + self._bearer())
+        (self.directory / "dovecot.conf").write_text(config + self._bearer() + self._every(files))
         return files.ca_file
 
     def _bearer(self) -> str:
@@ -215,3 +251,15 @@ class Dovecot:
         settings = self.directory / "oauth2.conf"
         settings.write_text(_INTROSPECTION.format(introspection_url=self._introspection_url))
         return _BEARER.format(settings=settings)
+
+    def _every(self, files: certificate.Certificate) -> str:
+        if not self._every_sign_in:
+            return ""
+        return _EVERY_SIGN_IN.format(authority=files.ca_file, masters=self._masters)
+
+
+def _hashed(password: str, scheme: str) -> str:
+    said = subprocess.run(
+        ["doveadm", "pw", "-s", scheme, "-p", password], capture_output=True, text=True, check=True
+    )
+    return said.stdout.strip()

@@ -20,6 +20,7 @@ from infra.fixtures import Bucket, Mailbox, PopMailbox, PopServer
 from infra.mailutils import Mailutils
 from infra.popa3d import Popa3d
 from infra.process import ServerMissing
+from infra.proxies import Proxies
 from infra.solid_pop3d import SolidPop3d
 
 _numbers = count(1)
@@ -29,9 +30,11 @@ _MARKERS = {
     "courier": "courier",
     "cyrus": "cyrus",
     "dovecot": "dovecot",
+    "every_sign_in": "dovecot",
     "mailutils": "mailutils",
     "mailutils_mbox": "mailutils",
     "popa3d": "popa3d",
+    "proxies": "proxies",
     "solid_pop3d": "solid_pop3d",
     "solid_pop3d_mbox": "solid_pop3d",
 }
@@ -42,6 +45,16 @@ _missing: dict[str, str] = {}
 def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
     """A real POP3 server."""
     with _or_skip(), Dovecot(tmp_path_factory.mktemp("dovecot")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def every_sign_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+    """A Dovecot with every way to sign in that it has."""
+    with (
+        _or_skip(),
+        Dovecot(tmp_path_factory.mktemp("every-sign-in"), every_sign_in=True) as server,
+    ):
         yield server
 
 
@@ -92,6 +105,14 @@ def mailutils_mbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailuti
     """The same server over mbox files."""
     with _or_skip(), Mailutils(tmp_path_factory.mktemp("mailutils"), "mbox") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    """Real proxies, to whom alone pop.example.test is this machine."""
+    hosts = {"pop.example.test": "127.0.0.1"}
+    with _or_skip(), Proxies(tmp_path_factory.mktemp("proxies"), hosts) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
