@@ -262,3 +262,6 @@ class Reporter(Protocol):
 
     def progress(self, account: str, stage: str, done: int, total: int | None) -> None:
         """``done`` of ``total`` messages have passed this stage; None where it is not known."""
+
+    def waiting(self, account: str, seconds: float) -> None:
+        """Nothing is going to happen for so long; 0 when the wait is over."""

@@ -30,6 +30,7 @@ from archiver.ledger.accounts import (
     other_stores,
     remember_capabilities,
 )
+from archiver.ledger.holding import hold
 from archiver.ledger.listing import Listing
 from archiver.ledger.seen import Counts
 from archiver.ledger.status import problem_count
@@ -353,6 +354,7 @@ class _Run:
 
     def _report(self, account: _Account) -> Reconciliation | StageReport:
         owner = account.ledger_account
+        hold(self.ledger, owner, tries=account.settings.tries)
         failed, held = problem_count(self.ledger, owner.row)
         if failed or held or (account.counts is not None and account.counts.failed):
             account.codes.append(3)

@@ -94,7 +94,7 @@ def report_stage(
         stage=stage,
         messages=work.messages,
         bytes=work.octets,
-        failed=problem_count(ledger, account.row)[0],
+        failed=sum(problem_count(ledger, account.row)),
         pending=len(landing.pending(ledger, account, tries=tries)),
         seconds=work.seconds,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from archiver.cli.output import say
 
 _SECONDS_BETWEEN_LINES = 10.0
+_WAITING = "waits"
 
 
 class PlainReporter:
@@ -39,6 +40,9 @@ class PlainReporter:
             self._last[account, stage] = now
         of = "" if total is None else f" of {total:,}"
         say(f"{account}: {stage}: {done:,}{of} messages")
+
+    def waiting(self, account: str, seconds: float) -> None:
+        """Nothing: a note has said how long."""
 
     def showing(self) -> AbstractContextManager[Any]:
         """Nothing to set up."""
@@ -81,6 +85,16 @@ class BarReporter:
                 task = self._progress.add_task(f"{account} {stage}", total=None)
                 self._tasks[account, stage] = task
         self._progress.update(task, completed=done, total=total)
+
+    def waiting(self, account: str, seconds: float) -> None:
+        """A bar without an end, which shows that the run is alive."""
+        with self._guard:
+            task = self._tasks.pop((account, _WAITING), None)
+            if task is not None:
+                self._progress.remove_task(task)
+            if seconds:
+                task = self._progress.add_task(f"{account} {_WAITING}", total=None)
+                self._tasks[account, _WAITING] = task
 
     def showing(self) -> AbstractContextManager[Any]:
         """Shows the bars for as long as the run lasts."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from archiver.cli import options
-from archiver.cli.output import octets, print_json
+from archiver.cli.output import octets, print_json, say, shell_word
 from archiver.ledger import Ledger
 from archiver.ledger.status import AccountStatus, LastRun, ProblemRow, problems, status
 from archiver.model import Stage
@@ -29,8 +29,11 @@ def command(
         return
     with Ledger.open(paths.ledger) as ledger:
         if show_problems:
-            for problem in problems(ledger):
+            found = problems(ledger)
+            for problem in found:
                 _show_problem(problem, as_json=as_json)
+            if any(problem.problem == "held" for problem in found) and not as_json:
+                say("held messages wait: archiver release ACCOUNT UIDL has one tried again")
             return
         for account in status(ledger):
             if as_json:
@@ -107,8 +110,9 @@ def _show_problem(problem: ProblemRow, *, as_json: bool) -> None:
             }
         )
     else:
+        uidl = "(no UIDL)" if problem.uidl is None else shell_word(problem.uidl)
         typer.echo(
-            f"{problem.account}  {problem.uidl}  {problem.problem} after {problem.tries} tries:"
+            f"{problem.account}  {uidl}  {problem.problem} after {problem.tries} tries:"
             f" {problem.reason}"
         )
 

@@ -4,7 +4,8 @@
 over an open ``Ledger``: ``listing`` (what a session lists against what is known), ``seen`` (what
 became of it over a run), ``linking`` (one message under several UIDLs), ``landing`` (batches that
 became durable), ``copies`` (what is in the store), ``manifests`` (the chain that
-makes messages ARCHIVED), ``accounts`` and ``status``.
+makes messages ARCHIVED), ``holding`` (what waits for a person), ``portions``, ``accounts`` and
+``status``.
 """
 
 from archiver.ledger.database import Ledger

@@ -3,6 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from archiver.ledger.database import Ledger
@@ -15,7 +16,10 @@ class LedgerAccount:
     """What the ledger remembers of an account between runs.
 
     ``utf8`` is None until a session has fixed it; ``distrusted`` says why its UIDLs prove nothing,
-    or is None; until ``narrow_until`` commands are sent one at a time.
+    or is None; until ``narrow_until`` commands are sent one at a time. ``last_login`` is when the
+    mailbox was last signed in to, in seconds since the epoch, ``login_delay`` how many seconds the
+    server wanted between two logins, and ``mechanism`` how signing in worked; None for unknown.
+    ``retires`` says that QUIT was seen to hide what was retrieved.
     """
 
     row: int
@@ -25,6 +29,16 @@ class LedgerAccount:
     utf8: bool | None
     distrusted: str | None
     narrow_until: int
+    last_login: int | None = None
+    login_delay: float | None = None
+    mechanism: str | None = None
+    retires: bool = False
+
+
+_COLUMNS = (
+    "id, name, store_id, host, utf8, distrusted, narrow_until,"
+    " last_login, login_delay, mechanism, retires NOTNULL"
+)
 
 
 def open_account(ledger: Ledger, name: str, *, store_url: str, host: str) -> LedgerAccount:
@@ -35,9 +49,17 @@ def open_account(ledger: Ledger, name: str, *, store_url: str, host: str) -> Led
     """
     with ledger.write() as db:
         db.execute("INSERT OR IGNORE INTO stores (url) VALUES (?)", (store_url,))
+        # A server that has just seen a login does not care for which store it was.
         db.execute(
-            "INSERT INTO accounts (name, host, store_id) SELECT ?, ?, id FROM stores WHERE url = ?"
-            " ON CONFLICT (name, store_id) DO UPDATE SET host = excluded.host",
+            "INSERT INTO accounts"
+            " (name, host, store_id, last_login, login_delay, mechanism, retires)"
+            " SELECT ?1, ?2, s.id, a.last_login, a.login_delay, a.mechanism, a.retires"
+            " FROM stores s LEFT JOIN accounts a ON a.name = ?1 AND a.host = ?2 WHERE s.url = ?3"
+            " ORDER BY a.last_login DESC LIMIT 1"
+            " ON CONFLICT (name, store_id) DO UPDATE SET host = excluded.host,"
+            " login_delay = iif(host = excluded.host, login_delay, NULL),"
+            " mechanism = iif(host = excluded.host, mechanism, NULL),"
+            " retires = iif(host = excluded.host, retires, NULL)",
             (name, host, store_url),
         )
     row = ledger.value(
@@ -60,14 +82,23 @@ def other_stores(ledger: Ledger, account: LedgerAccount) -> list[str]:
 
 def account(ledger: Ledger, row: int) -> LedgerAccount:
     """The account of this row, as the ledger knows it now."""
-    found = ledger.row(
-        "SELECT id, name, store_id, host, utf8, distrusted, narrow_until FROM accounts"
-        " WHERE id = ?",
-        (row,),
-    )
+    found = ledger.row(f"SELECT {_COLUMNS} FROM accounts WHERE id = ?", (row,))
     assert found is not None, f"account {row} is not in the ledger"
-    utf8 = None if found[4] is None else bool(found[4])
-    return LedgerAccount(found[0], found[1], found[2], found[3], utf8, found[5], found[6] or 0)
+    number, name, store, host, utf8, distrusted, narrow_until, *login, retires = found
+    last_login, login_delay, mechanism = login
+    return LedgerAccount(
+        row=number,
+        name=name,
+        store=store,
+        host=host,
+        utf8=None if utf8 is None else bool(utf8),
+        distrusted=distrusted,
+        narrow_until=narrow_until or 0,
+        last_login=last_login,
+        login_delay=login_delay,
+        mechanism=mechanism,
+        retires=bool(retires),
+    )
 
 
 def owner_of(ledger: Ledger, batch: str) -> LedgerAccount:
@@ -98,6 +129,45 @@ def narrow(ledger: Ledger, account: LedgerAccount, now: float) -> None:
         db.execute(
             "UPDATE accounts SET narrow_until = ? WHERE id = ?",
             (int(now) + _NARROW_SECONDS, account.row),
+        )
+
+
+def note_login(
+    ledger: Ledger, account: LedgerAccount, *, now: float, delay: float | None, mechanism: str
+) -> None:
+    """Remembers a login, for every store into which the mailbox is archived.
+
+    Args:
+        ledger: the ledger.
+        account: whose mailbox it was.
+        now: when it was granted, in seconds since the epoch.
+        delay: seconds that the server wants between two logins, None if it asks for none.
+        mechanism: how it worked.
+    """
+    with ledger.write() as db:
+        # Rounded up, since a login that comes too early may be held against us.
+        db.execute(
+            "UPDATE accounts SET last_login = ?, login_delay = ?, mechanism = ?"
+            " WHERE name = ? AND host = ?",
+            (ceil(now), delay, mechanism, account.name, account.host),
+        )
+
+
+def forget_mechanism(ledger: Ledger, account: LedgerAccount) -> None:
+    """Forgets how signing in worked, since it no longer does."""
+    with ledger.write() as db:
+        db.execute(
+            "UPDATE accounts SET mechanism = NULL WHERE name = ? AND host = ?",
+            (account.name, account.host),
+        )
+
+
+def note_retiring(ledger: Ledger, account: LedgerAccount) -> None:
+    """Remembers that QUIT hides what was retrieved, for every store of the mailbox."""
+    with ledger.write() as db:
+        db.execute(
+            "UPDATE accounts SET retires = 1 WHERE name = ? AND host = ?",
+            (account.name, account.host),
         )
 
 

@@ -5,6 +5,7 @@ transaction survives a power cut (https://www.sqlite.org/pragma.html#pragma_sync
 main process writes, each of its threads through a ``Ledger`` of its own.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -128,10 +129,21 @@ def _upgrade(database: Database, path: Path) -> None:
             hint="use that version, or another --state",
         )
     if applied < MIGRATION_NAMES:
+        if applied:
+            _keep_copy(database, path, max(applied))
         # Two processes may open a new ledger at once; the second finds it made.
         database.conn.execute("BEGIN IMMEDIATE")
         migrations.apply(database)
         database.conn.execute("COMMIT")
+
+
+def _keep_copy(database: Database, path: Path, version: str) -> None:
+    """Keeps the ledger as it was before an upgrade, beside it; an earlier copy is replaced."""
+    copy = path.with_name(f"{path.name}.{version}")
+    unfinished = path.with_name(f"{copy.name}.{os.getpid()}")
+    unfinished.touch(mode=0o600)
+    database.conn.execute("VACUUM INTO ?", (str(unfinished),))
+    unfinished.replace(copy)
 
 
 def _translated(error: sqlite3.DatabaseError, path: Path) -> LocalDiskError | UsageError:

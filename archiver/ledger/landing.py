@@ -221,15 +221,17 @@ def give_back(ledger: Ledger, segment: str) -> int:
     with ledger.write() as db:
         batch = "(SELECT id FROM batches WHERE segment = ? AND uploaded_at IS NULL)"
         lost = f"(SELECT digest FROM messages WHERE batch_id IN {batch} AND stage = 'spooled')"
-        # A link to octets that are lost is none any more; nor is one that no manifest names yet.
+        # A link to octets that are lost is none any more.
         back = db.execute(
             "UPDATE messages SET stage = 'listed', digest = NULL, header_digest = NULL,"
             " batch_id = NULL, offset = NULL, length = NULL, fetched_at = NULL, anomalies = NULL"
-            f" WHERE (batch_id IN {batch} AND stage IN ('spooled', 'linked'))"
+            f" WHERE (batch_id IN {batch} AND stage = 'spooled')"
             f" OR (stage IN ('linked', 'vanished') AND digest IN {lost} AND account_id ="
             " (SELECT account_id FROM batches WHERE segment = ?))",
             (segment, segment, segment),
         )
+        # One to octets that are not is named by another batch, where it still is one.
+        db.execute(f"UPDATE messages SET batch_id = NULL WHERE batch_id IN {batch}", (segment,))
         db.execute("DELETE FROM batches WHERE segment = ? AND uploaded_at IS NULL", (segment,))
         return int(back.rowcount)
 

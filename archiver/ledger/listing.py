@@ -38,6 +38,7 @@ _SCRATCH = (
         message INTEGER,
         verdict TEXT,
         header_digest BLOB,
+        late INTEGER NOT NULL DEFAULT 0,
         retrieved INTEGER NOT NULL DEFAULT 0
     )
     """,
@@ -106,13 +107,15 @@ class Listing:
         """
         ledger = self.ledger
         listed = ledger.value("SELECT count(*) FROM temp.offered WHERE named_by & 1")
-        if self._unnumbered and listed != count:
+        if (self._unnumbered and listed != count) or (count and not listed):
+            # Then LIST alone says which messages there are.
+            ledger.scratch("DELETE FROM temp.offered WHERE named_by = 1")
             ledger.scratch("UPDATE temp.offered SET uidl = NULL")
             has_uidl = False
         self._has_uidl = has_uidl
         if not has_uidl:
             self._distrust("the server gives no usable UIDLs")
-        elif reason := self._trouble():
+        elif reason := self.trouble():
             self._distrust(reason)
         if self.distrusted is not None:
             ledger.scratch(
@@ -121,7 +124,8 @@ class Listing:
                 " WHERE r.number = offered.number"
             )
 
-    def _trouble(self) -> str | None:
+    def trouble(self) -> str | None:
+        """Why the UIDLs of this listing identify nothing, or None."""
         ask = self.ledger.value
         if ask("SELECT EXISTS (SELECT 1 FROM temp.offered WHERE named_by <> 3)"):
             return "UIDL and LIST name different messages"
@@ -172,7 +176,8 @@ class Listing:
         self.ledger.scratch(
             f"""
             UPDATE temp.offered SET verdict = CASE
-                WHEN m.digest IS NULL AND m.tries >= ? THEN 'failed'
+                WHEN m.digest IS NULL AND m.listed_size IS offered.size
+                    AND (m.problem = 'held' OR m.tries >= ?) THEN 'failed'
                 WHEN m.digest IS NULL THEN 'fetch'
                 WHEN m.stage IN ({_FETCHED}) AND m.listed_size IS offered.size THEN 'known'
                 ELSE 'check' END
@@ -197,21 +202,30 @@ class Listing:
         """How many messages are to be fetched."""
         return int(self.ledger.value("SELECT count(*) FROM temp.offered WHERE verdict = 'fetch'"))
 
+    def waiting_octets(self) -> int:
+        """How many octets they have, by LIST."""
+        return int(
+            self.ledger.value(
+                "SELECT coalesce(sum(size), 0) FROM temp.offered WHERE verdict = 'fetch'"
+            )
+        )
+
     def to_check(self) -> Iterator[Listed]:
         """The messages whose header digest is wanted, in the order of their numbers."""
-        return self._with_verdict("check")
+        return self._with_verdict("check", late=False)
 
     def to_fetch(self) -> Iterator[Listed]:
-        """The messages whose octets are wanted, in the order of their numbers."""
-        return self._with_verdict("fetch")
+        """The messages whose octets are wanted, by number; what failed before comes last."""
+        yield from self._with_verdict("fetch", late=False)
+        yield from self._with_verdict("fetch", late=True)
 
-    def _with_verdict(self, verdict: str) -> Iterator[Listed]:
+    def _with_verdict(self, verdict: str, *, late: bool) -> Iterator[Listed]:
         number = 0
         while page := list(
             self.ledger.rows(
                 "SELECT number, uidl, size FROM temp.offered WHERE number > ? AND verdict = ?"
-                " ORDER BY number LIMIT 500",
-                (number, verdict),
+                " AND late = ? ORDER BY number LIMIT 500",
+                (number, verdict, late),
             )
         ):
             yield from (Listed(*row) for row in page)
@@ -312,6 +326,11 @@ class Listing:
                 " FROM temp.offered o WHERE o.message = messages.id AND o.verdict = 'fetch'"
                 " AND messages.digest IS NULL AND messages.stage IN ('listed', 'vanished', 'gone')"
             )
+        db.execute(
+            "UPDATE temp.offered SET late = 1 WHERE verdict = 'fetch' AND message IN"
+            " (SELECT id FROM main.messages WHERE account_id = ? AND problem <> 'none')",
+            (account,),
+        )
         self._seen.record(db)
 
     def _vanish(self, db: Any, stages: str) -> None:

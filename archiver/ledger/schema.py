@@ -140,5 +140,13 @@ def m001_first_tables(db: Database) -> None:
         db.execute(statement)
 
 
-MIGRATION_NAMES = frozenset({m001_first_tables.__name__})
+@migrations()
+def m002_logins(db: Database) -> None:
+    """What sessions taught us: when and how we signed in, how often that may be, what QUIT does."""
+    columns = ("last_login INTEGER", "login_delay REAL", "mechanism TEXT", "retires INTEGER")
+    for column in columns:
+        db.execute(f"ALTER TABLE accounts ADD COLUMN {column}")
+
+
+MIGRATION_NAMES = frozenset({m001_first_tables.__name__, m002_logins.__name__})
 """What a ledger of this version has applied; one that has more comes from a newer version."""

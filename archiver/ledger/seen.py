@@ -130,7 +130,7 @@ class Seen:
     def stuck(self, account: LedgerAccount) -> set[int]:
         """The rows of messages met in this run whose upload failed before; there are few."""
         rows = self._ledger.rows(
-            "SELECT id FROM main.messages WHERE account_id = ? AND problem = 'failed'"
+            "SELECT id FROM main.messages WHERE account_id = ? AND problem <> 'none'"
             " AND digest NOTNULL AND id IN (SELECT message FROM temp.seen)",
             (account.row,),
         )

@@ -1,7 +1,7 @@
 """Where an account's messages stand, counted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,17 +102,30 @@ def _last_run(ledger: Ledger, account: int) -> LastRun | None:
     )
 
 
+PROBLEM_COLUMNS = "a.name, m.uidl, m.problem, coalesce(m.reason, ''), m.tries, m.digest"
+"""What ``problem_row`` reads of a message ``m`` and its account ``a``."""
+
+
+def problem_row(row: Sequence[Any]) -> ProblemRow:
+    """A row of ``PROBLEM_COLUMNS`` as a record."""
+    account, uidl, problem, reason, tries, digest = row
+    return ProblemRow(
+        account, uidl, problem, reason, tries, None if digest is None else digest.hex()
+    )
+
+
 def problems(ledger: Ledger) -> list[ProblemRow]:
     """The messages that have a problem, by account."""
     rows = ledger.rows(
-        "SELECT a.name, m.uidl, m.problem, coalesce(m.reason, ''), m.tries, m.digest"
-        " FROM messages m JOIN accounts a ON a.id = m.account_id"
+        f"SELECT {PROBLEM_COLUMNS} FROM messages m JOIN accounts a ON a.id = m.account_id"
         " WHERE m.problem <> 'none' ORDER BY a.name, m.id"
     )
-    return [
-        ProblemRow(row[0], row[1], row[2], row[3], row[4], None if row[5] is None else row[5].hex())
-        for row in rows
-    ]
+    return [problem_row(row) for row in rows]
+
+
+def names(ledger: Ledger) -> list[str]:
+    """The ids of all accounts, each once."""
+    return [row[0] for row in ledger.rows("SELECT DISTINCT name FROM accounts ORDER BY name")]
 
 
 def problem_count(ledger: Ledger, account: int) -> tuple[int, int]:
@@ -128,10 +141,10 @@ def problem_count(ledger: Ledger, account: int) -> tuple[int, int]:
 
 
 def failing(ledger: Ledger, account: int) -> dict[int, int]:
-    """The messages whose upload failed: when each row's octets were fetched."""
+    """The messages whose upload failed or is held: when each row's octets were fetched."""
     return dict(
         ledger.rows(
-            "SELECT id, fetched_at FROM messages WHERE account_id = ? AND problem = 'failed'"
+            "SELECT id, fetched_at FROM messages WHERE account_id = ? AND problem <> 'none'"
             " AND digest NOTNULL",
             (account,),
         )

@@ -1,10 +1,12 @@
 """What fetching an account takes, and what it has come to so far."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from archiver.config import AccountSettings
+from archiver.ledger.accounts import account
 from archiver.ledger.listing import Listing
 from archiver.mailbox import Mailbox
 from archiver.model import Clock, Reporter
@@ -58,16 +60,28 @@ class FetchJob:
     limit: int | None = None
     tally: "Tally" = field(default_factory=lambda: Tally())
 
+    def reload(self) -> None:
+        """Lets later sessions of this run see what was just learnt about the account."""
+        self.listing.account = account(self.listing.ledger, self.listing.account.row)
+
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has retrieved so far, over all of its sessions."""
+    """What a run has retrieved so far, over all of its sessions.
+
+    ``refused`` counts the messages that the server did not give; their next try is the next run's.
+    ``losses`` counts the sessions that were lost while a message, by UIDL and number, was to come.
+    ``announced_delay`` is what the last session's server advertised before its login, in seconds;
+    ``took_all`` says that all it showed was new and was retrieved, as from a window that moves on.
+    """
 
     messages: int = 0
+    refused: int = 0
+    losses: Counter[tuple[str | None, int]] = field(default_factory=Counter)
     wanted: int = 0
     refused_octets: int = 0
     octets: int = 0
     connected: bool = False
     warned: bool = False
-    last_login: float | None = None
-    login_delay: float = 0.0
+    announced_delay: float | None = None
+    took_all: bool = False

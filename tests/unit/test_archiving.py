@@ -55,20 +55,16 @@ class Quiet:
         """A line worth a person's attention."""
         self.notes.append(text)
 
-    def progress(self, account: str, stage: str, done: int, total: int | None) -> None:
-        """Not of interest."""
+    def progress(self, account: str, stage: str, done: int, total: int | None) -> None: ...
 
-
-def no_prepare() -> Any:
-    """This worker never starts a process."""
-    raise AssertionError
+    def waiting(self, account: str, seconds: float) -> None: ...
 
 
 class Here(Worker):
     """A worker without a process; it dies of messages in ``deadly`` as often as that says."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(no_prepare)
+        super().__init__(lambda: pytest.fail("no process is to be started"))
         self.store = store
         self.deadly: dict[str, int] = {}
         self.tasks: list[Archive | PutManifest] = []

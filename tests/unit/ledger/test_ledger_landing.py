@@ -91,6 +91,24 @@ def test_links_get_a_batch(ledger: Ledger) -> None:
     assert landing.land_links(ledger, owner(ledger), draft(), NOW) == 0
 
 
+@pytest.mark.parametrize("vanished", [True, False])
+def test_link_in_a_lost_segment(ledger: Ledger, vanished: bool) -> None:
+    """A link whose batch is lost, but not the octets that it leads to, is one all the same."""
+    twin = Mail("twin", A.octets)
+    visit(ledger, A, B)
+    visit(ledger, A, B, twin, C)
+    if vanished:
+        visit(ledger, A, B, C)
+    segment = ledger.value("SELECT segment FROM batches ORDER BY id DESC LIMIT 1")
+    assert landing.give_back(ledger, segment) == 1
+    assert stages(ledger)["c"] == "listed"
+    assert stages(ledger)["twin"] == ("vanished" if vanished else "linked")
+    assert visit(ledger, A, B, twin, C)[1].fetched == 1
+    assert stages(ledger)["twin"] == "linked"
+    archive_all(ledger)
+    assert not ledger.value("SELECT count(*) FROM messages WHERE batch_id IS NULL")
+
+
 def test_lost_segment(ledger: Ledger) -> None:
     """Messages whose segment is gone are fetched again, with the links that led to them."""
     twin = Mail("twin", A.octets)

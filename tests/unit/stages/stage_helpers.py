@@ -62,6 +62,7 @@ class Listener:
 
     notes: list[str] = field(default_factory=list)
     shown: list[tuple[str, int, int | None]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
 
     def note(self, account: str, text: str) -> None:
         """A line worth a person's attention."""
@@ -70,6 +71,10 @@ class Listener:
     def progress(self, account: str, stage: str, done: int, total: int | None) -> None:
         """So many messages have passed this stage."""
         self.shown.append((stage, done, total))
+
+    def waiting(self, account: str, seconds: float) -> None:
+        """Nothing happens for so long, or something does again."""
+        self.waits.append(seconds)
 
 
 @dataclass

@@ -18,6 +18,15 @@ def test_limit(tmp_path: Path) -> None:
         assert it.run(limit=3) == Counts(listed=4, known=3, fetched=1)
 
 
+@pytest.mark.parametrize("faults", [{}, {"expire": 0, "login_delay": 300}])
+def test_limit_costs_no_login(tmp_path: Path, faults: dict[str, int]) -> None:
+    """A run that has fetched as many as it was told opens no further session."""
+    with desk(tmp_path, MESSAGES, **faults) as it:
+        assert it.run(limit=2) == Counts(listed=4, fetched=2, remaining=2)
+        assert it.server.sessions == 1
+        assert it.clock.slept == []
+
+
 def test_stopping(tmp_path: Path) -> None:
     """A run that is asked to end opens no further session."""
     with desk(tmp_path, MESSAGES) as it:
@@ -98,15 +107,6 @@ def test_utf8_is_fixed(tmp_path: Path) -> None:
         it.run()
         assert it.owner.utf8 is False
         assert it.heard("UTF8") == []
-
-
-def test_login_delay(tmp_path: Path) -> None:
-    """Between the sessions of a run as much time passes as the server wants."""
-    large = [(f"u{n}", octets_of(f"w{n}", 1000)) for n in range(4)]
-    with desk(tmp_path, large, login_delay=300) as it:
-        it.spool.limit = 2500
-        it.run()
-        assert it.clock.slept == [300.0]
 
 
 def test_no_tls_is_said(tmp_path: Path) -> None:
