@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from archiver.cli import demo, init, parse, search, stages, status
+from archiver.cli import (
+    demo,
+    doctor,
+    init,
+    login,
+    parse,
+    peek,
+    pop,
+    release,
+    search,
+    stages,
+    status,
+)
 from archiver.cli.output import complain
 from archiver.errors import ArchiverError, Interrupted
 
@@ -29,9 +41,14 @@ app = typer.Typer(
 )
 stages.register(app)
 app.command("status")(status.command)
+app.command("release")(release.command)
 app.command("search")(search.command)
 app.command("parse")(parse.command)
 app.command("init")(init.command)
+app.command("doctor")(doctor.command)
+app.command("login")(login.command)
+app.command("peek")(peek.command)
+app.command("pop")(pop.command)
 app.command("demo")(demo.command)
 
 

@@ -1,6 +1,7 @@
 """Output: machines read stdout, people read stderr."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,14 @@ def complain(error: ArchiverError) -> None:
     say(f"error: {error.message}")
     if error.hint:
         say(f"  {error.hint}")
+
+
+def shell_word(text: str) -> str:
+    """Text that comes from elsewhere as a word to copy into a shell; nothing moves the cursor."""
+    if text.isprintable():
+        return shlex.quote(text)
+    plain = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain) + "'"
 
 
 def octets(number: int) -> str:

@@ -32,7 +32,7 @@ def _print_reconciliation(report: Reconciliation, store: str) -> None:
         f" {octets(report.bytes_fetched)} fetched in {report.seconds:.1f} s"
     )
     if report.held:
-        say(f"  held      {report.held:,} wait for a decision")
+        say(f"  held      {report.held:,} wait for a decision: archiver status --problems")
     if report.head:
         say(f"  head      {report.head}")
 

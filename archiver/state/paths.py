@@ -28,6 +28,11 @@ class StatePaths:
         return self.root / "spool"
 
     @property
+    def commands(self) -> Path:
+        """What a person typed in ``archiver pop``; no secrets are typed there."""
+        return self.root / "pop-history"
+
+    @property
     def locks(self) -> Path:
         """One lock file an account."""
         return self.root / "locks"

@@ -115,6 +115,18 @@ class Store(ABC):
             ValueError: the key is not below ``state/``.
         """
 
+    def withdraw(self, written: Stat) -> bool:
+        """Removes what ``replace`` wrote and, where the store keeps versions, that version.
+
+        Returns:
+            False where only the name could be removed, since a lock keeps the octets.
+
+        Raises:
+            ValueError: the key is not below ``state/``.
+        """
+        self.remove(written.key)
+        return True
+
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Stat]:
         """All objects whose keys begin with ``prefix``, in the order of their keys' UTF-8 octets.

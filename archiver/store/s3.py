@@ -1,26 +1,22 @@
-"""An S3-compatible bucket and prefix as a store: the only door to boto3.
+"""An S3-compatible bucket and prefix as a store; boto3 is known to the ``s3`` modules alone.
 
 Every PUT says beforehand how long the octets are and what their MD5 and SHA-256 are: servers that
 check either refuse damaged octets, and none has to read a streamed trailer, which older servers
 answer with 411. ``If-None-Match: *`` keeps a write from overwriting where the server heeds it,
-which ``probe`` finds out. Retries are botocore's alone (mode ``standard``); a retry may therefore
-find its own first write, which ``look`` recognises.
+which ``probe`` finds out. A retry of botocore's may find its own first write, which ``look``
+recognises.
 """
 
-import io
 import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from archiver.config import StoreSettings
-from archiver.errors import StoreError, UsageError
+from archiver.errors import StoreError
 from archiver.format import STATE_PREFIX
 from archiver.model import Payload
 from archiver.store.contract import (
@@ -34,6 +30,7 @@ from archiver.store.contract import (
 )
 from archiver.store.payload import checked_body, payload_of
 from archiver.store.presence import look
+from archiver.store.s3_client import ATTEMPTS, make_client
 from archiver.store.s3_errors import (
     ABSENT,
     BEYOND_END,
@@ -53,18 +50,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
-ATTEMPTS = 5
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8)  # seconds before a write that met another is tried again
 _OCTETS = "application/octet-stream"
 _NOT_FOUND = 404
 _PARTIAL_CONTENT = 206
-_STYLES: "dict[bool | None, Literal['auto', 'path', 'virtual']]" = {
-    None: "auto",
-    True: "path",
-    False: "virtual",
-}
 _PERMISSIONS = {
     "write": "s3:PutObject",
     "read": "s3:GetObject (and s3:ListBucket, which tells absent from forbidden)",
@@ -87,47 +76,8 @@ def open_bucket(
         UsageError: a setting is.
     """
     url = f"s3://{bucket}/{prefix}".rstrip("/")
-    if settings.ca_file is not None and not Path(settings.ca_file).is_file():
-        raise UsageError(f"there is no file {settings.ca_file}", hint="check ca_file")
-    try:
-        client = _client(settings, connections)
-    except BotoCoreError as error:
-        raise explain(error, Doing("open", "", url, bucket, settings.endpoint or "S3")) from error
-    except ValueError as error:
-        raise UsageError(
-            f"{url} cannot be opened: {error}",
-            hint="an endpoint is written as https://host or https://host:port",
-        ) from error
+    client = make_client(settings, bucket, url, connections)
     return S3Store(client, bucket, prefix, settings, capabilities)
-
-
-def _client(settings: StoreSettings, connections: int) -> "S3Client":
-    config = Config(
-        signature_version="s3v4",
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        max_pool_connections=connections,
-        s3={"addressing_style": _STYLES[settings.path_style]},
-    )
-    session = boto3.session.Session(profile_name=settings.profile, region_name=settings.region)
-    client = session.client(
-        "s3", endpoint_url=settings.endpoint, config=config, verify=settings.ca_file
-    )
-    client.meta.events.register_last("before-parameter-build.s3.PutObject", _keep_octets)
-    return client
-
-
-def _keep_octets(params: dict[str, Any], **_: Any) -> None:
-    """Gives small bodies back as octets, where botocore has made streams of them.
-
-    A stream is announced by ``Expect: 100-continue`` and sent apart from its header: one more round
-    trip for each small message. For a large one that may be refused it is worth it.
-    """
-    if isinstance(params.get("Body"), io.BytesIO):
-        params["Body"] = params["Body"].getvalue()
 
 
 def _is_whole(answer: "GetObjectOutputTypeDef") -> bool:
@@ -216,6 +166,14 @@ class S3Store(Store):
             if isinstance(error, ClientError) and code_of(error) in ABSENT:
                 return
             raise explain(error, self._doing("remove", key)) from error
+
+    def withdraw(self, written: Stat) -> bool:
+        """See the contract; a bucket that locks every object by default keeps what it was given."""
+        check_state_key(written.key)
+        try:
+            return self._remove_versions(written.key, [written.version_id])
+        except (BotoCoreError, ClientError) as error:
+            raise explain(error, self._doing("remove", written.key)) from error
 
     def list(self, prefix: str) -> Iterator[Stat]:
         """See the contract; a page holds up to 1,000."""
@@ -374,15 +332,20 @@ class S3Store(Store):
             raise StoreError(f"{self._endpoint} does not give parts of objects")
         return answer["Body"], answer.get("ETag")
 
-    def _remove_versions(self, key: str, versions: Iterable[str | None]) -> None:
-        """Removes an object and, where the bucket keeps versions, those that we made of it."""
+    def _remove_versions(self, key: str, versions: Iterable[str | None]) -> bool:
+        """Removes an object and, where the bucket keeps versions, those that we made of it.
+
+        False where only the name could be taken off, since a lock keeps the octets.
+        """
+        whole = True
         for version in versions:
             extra: dict[str, Any] = {"VersionId": version} if version else {}
             try:
                 self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key, **extra)
             except ClientError:
-                # A bucket that locks every object by default lets go of the name only.
+                whole = False
                 self.remove(key)
+        return whole
 
     @property
     def _endpoint(self) -> str:

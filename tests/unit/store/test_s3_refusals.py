@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from archiver.config import StoreSettings
 from archiver.errors import StoreError, UsageError
-from archiver.store import Capabilities, ObjectMissing, Store, open_store, payload_of
-from archiver.store import s3 as s3_module
+from archiver.store import Capabilities, ObjectMissing, Store, open_store, payload_of, s3_client
 from archiver.store.s3_errors import Doing, explain
 from infra.fixtures import Bucket
 
@@ -25,7 +24,7 @@ def settings(bucket: Bucket, aws: pytest.MonkeyPatch) -> StoreSettings:
     """An empty bucket on the real server, without retries."""
     for name, value in bucket.environment.items():
         aws.setenv(name, value)
-    aws.setattr(s3_module, "ATTEMPTS", 1)
+    aws.setattr(s3_client, "ATTEMPTS", 1)
     return StoreSettings(f"s3://{bucket.name}/archive")
 
 
@@ -167,7 +166,7 @@ def test_no_answer(
     opened: Callable[..., Store], bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that hangs is given up after the time-out."""
-    monkeypatch.setattr(s3_module, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(s3_client, "READ_SECONDS", 0.5)
     store = opened()
     bucket.server.freeze()
     try:
