@@ -5,13 +5,16 @@ daemon, which has passwords and CRAM secrets from a user database. What it does 
 
 - Each LF is sent as CRLF, whatever is before it: CRLF on the disk arrives as CRCRLF. NUL, bare CR
   and 8-bit octets are kept. A message without a final LF gets a CRLF, and an empty one is a CRLF.
+- A dot that is the first octet of a message is not stuffed: what begins with two of them comes with
+  one, and what has a lone one in its first line ends there for the client, out of step.
 - LIST gives the octets on the disk and one more for each LF: 2 too few where the final LF lacks,
   3 too few where the message ends with CR. An empty message has 0.
 - A message whose header has 8-bit octets comes as an attachment of a letter "Cannot display Unicode
   content" that nobody wrote, unless the client said UTF8 before it signed in. Its size by LIST is
   then that of the message, and RETR says that of the letter in its answer.
 - Messages come in the order of their file names, and the UIDL is ``UID``, a number that counts up,
-  a hyphen, and the time of the mailbox's first session. RETR moves nothing but marks as seen.
+  a hyphen, and the time of the mailbox's first session. Signing in moves what is new to ``cur``,
+  and RETR renames it as seen. TOP n 0 gives the header as RETR does, long ones whole.
 
 What else was seen:
 
@@ -30,6 +33,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from infra import certificate, keeper, process
@@ -85,7 +89,10 @@ class Courier(PackagedServer):
     stls: ClassVar[bool] = True
 
     def served(self, message: bytes) -> bytes:
-        """The octets that RETR ought to give for a message, to a client that said UTF8."""
+        """The octets that RETR ought to give for a message, to a client that said UTF8.
+
+        It does not give them where the first one is a dot.
+        """
         return crlf(message if message.endswith(b"\n") else message + b"\n")
 
     def _start(self, stack: ExitStack) -> None:
@@ -115,7 +122,7 @@ class Courier(PackagedServer):
             process.wait_until(ready, "Courier", server, self.log_file)
 
     def _make_maildrop(self, user: str, password: str, owner: int) -> Maildrop:
-        home = f"/home/{user}"
+        home = Path("/home", user)
         self._users[user] = f"uid={owner}|gid={owner}|home={home}|mail={home}/Maildir"
         self._secrets[user] = "|".join(
             f"{field}={self._tell(password, *command).strip()}"

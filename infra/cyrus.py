@@ -8,7 +8,8 @@ What it does to mail, as seen:
   message without a final LF gets a CRLF, and a bare LF on the disk is sent as a bare LF.
 - The rest of a line behind a NUL is lost on the way to the client, its end too. Delivery (LMTP)
   refuses mail with NUL, makes each LF a CRLF and drops a bare CR.
-- LIST gives the size on the disk: 2 too few where the final LF lacks.
+- LIST gives the size on the disk: 2 too few where the final LF lacks. TOP n 0 gives the header as
+  RETR does, long ones whole.
 - The UIDL is the time at which the mailbox was made, a dot, and the message's number in it, which
   counts up.
 
@@ -85,6 +86,10 @@ class Cyrus(PackagedServer):
 
     name: ClassVar[str] = "cyrus"
     stls: ClassVar[bool] = True
+
+    def add_user(self, user: str, password: str) -> None:
+        """Lets ``user``, in small ASCII letters and without at signs, in to an empty mailbox."""
+        super().add_user(user, password)
 
     def add(self, user: str, messages: Iterable[bytes]) -> None:
         """Delivers messages in this order, each LF as CRLF and otherwise octet for octet.

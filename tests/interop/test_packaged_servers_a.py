@@ -4,18 +4,15 @@ Each of their habits that a client has to cope with is shown on a bare socket, s
 client may rely on it.
 """
 
-import hashlib
-import re
-import socket
 import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import psutil
 import pytest
 
+from infra.bare_session import BareSession
 from infra.fixtures import PopMailbox, PopServer
 from infra.mailutils import Mailutils
 from infra.packaged import PackagedServer
@@ -44,73 +41,14 @@ SERVERS = [
 ]
 
 
-class Session:
-    """A socket on which commands are said, and answers heard as the octets they are."""
-
-    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-        if context:
-            self._wrap(context)
-        self._file = self._socket.makefile("rb")
-        self.greeting = self._file.readline()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._socket.close()
-
-    def ask(self, command: str) -> bytes:
-        """The first line of the answer; empty when the connection has ended instead."""
-        try:
-            self._socket.sendall(command.encode() + b"\r\n")
-            return self._file.readline()
-        except ConnectionError:
-            return b""
-
-    def read(self, command: str) -> bytes:
-        """What follows the first line of an answer, with its dots un-stuffed."""
-        assert self.ask(command).startswith(b"+OK"), command
-        lines = iter(self._file.readline, b".\r\n")
-        return b"".join(line[1:] if line.startswith(b".") else line for line in lines)
-
-    def sign_in(self, box: PopMailbox) -> bytes:
-        """The answer to PASS."""
-        self.ask(f"USER {box.user}")
-        return self.ask(f"PASS {box.password}")
-
-    def apop(self, box: PopMailbox, secret: str) -> bytes:
-        """The answer to APOP."""
-        stamp = re.search(rb"<[^>]+>", self.greeting)
-        assert stamp
-        digest = hashlib.md5(stamp[0] + secret.encode()).hexdigest()
-        return self.ask(f"APOP {box.user} {digest}")
-
-    def leave(self) -> None:
-        """Quits, and waits until the server has: its lock is then gone."""
-        assert self.ask("QUIT").startswith(b"+OK")
-        assert self.ask("NOOP") == b""
-
-    def start_tls(self, context: ssl.SSLContext) -> None:
-        """Goes on over TLS."""
-        assert self.ask("STLS").startswith(b"+OK")
-        self._file.close()
-        self._wrap(context)
-        self._file = self._socket.makefile("rb")
-
-    def _wrap(self, context: ssl.SSLContext) -> None:
-        self._socket = context.wrap_socket(self._socket, server_hostname="127.0.0.1")
-
-
-def signed_in(box: PopMailbox) -> Session:
+def signed_in(box: PopMailbox) -> BareSession:
     """A session past its sign-in."""
-    session = Session(box.server.port)
+    session = BareSession(box.server.port)
     assert session.sign_in(box).startswith(b"+OK")
     return session
 
 
-def uidls(session: Session) -> list[bytes]:
+def uidls(session: BareSession) -> list[bytes]:
     """Every UIDL that the session lists."""
     return [line.split()[1] for line in session.read("UIDL").splitlines()]
 
@@ -149,7 +87,7 @@ def test_what_is_deleted_is_gone_after_quit(
 def wait_until_free(box: PopMailbox) -> None:
     """Returns once no dropped session holds the mailbox any longer."""
     for _ in range(1000):
-        with Session(box.server.port) as session:
+        with BareSession(box.server.port) as session:
             if session.sign_in(box).startswith(b"+OK"):
                 session.leave()
                 return
@@ -163,7 +101,7 @@ def test_a_wrong_password_is_refused(
 ) -> None:
     """Only the password that was given lets a user in; what stands in /etc/passwd does not."""
     box = mailbox_on(request.getfixturevalue(fixture))
-    with Session(box.server.port) as session:
+    with BareSession(box.server.port) as session:
         assert session.sign_in(PopMailbox(box.server, box.user, "x")).startswith(b"-ERR")
 
 
@@ -171,10 +109,10 @@ def test_a_wrong_password_is_refused(
 def test_apop_lets_in(fixture: str, request: pytest.FixtureRequest, mailbox_on: MailboxOn) -> None:
     """APOP takes the password of USER and PASS, and no other."""
     box = mailbox_on(request.getfixturevalue(fixture))
-    with Session(box.server.port) as session:
+    with BareSession(box.server.port) as session:
         assert session.apop(box, box.password).startswith(b"+OK")
         session.leave()
-    with Session(box.server.port) as session:
+    with BareSession(box.server.port) as session:
         assert session.apop(box, "other").startswith(b"-ERR")
 
 
@@ -195,7 +133,7 @@ def test_servers_leave_nothing_behind(
     assert set(psutil.Process().children(recursive=True)) <= before
     assert not (tmp_path / "root").exists()
     with pytest.raises(ConnectionRefusedError):
-        Session(server.port)
+        BareSession(server.port)
 
 
 @pytest.mark.parametrize("fixture", SERVERS[:3])
@@ -205,7 +143,7 @@ def test_servers_without_capa_or_tls(
     """popa3d and solid-pop3d know neither CAPA nor AUTH nor STLS."""
     box = mailbox_on(request.getfixturevalue(fixture))
     assert (box.server.stls, box.server.tls_port, box.server.ca_file) == (False, None, None)
-    with Session(box.server.port) as session:
+    with BareSession(box.server.port) as session:
         for command in ("CAPA", "AUTH", "STLS"):
             assert session.ask(command).startswith(b"-ERR")
         assert session.sign_in(box).startswith(b"+OK")
@@ -290,7 +228,7 @@ def test_solid_pop3d_is_barred_by_a_missing_final_lf(
     with signed_in(box) as session:
         session.leave()
     solid_pop3d.maildrop(box.user).add([b"Subject: b\n\nno end"])
-    with Session(solid_pop3d.port) as session:
+    with BareSession(solid_pop3d.port) as session:
         assert session.sign_in(box) == b"-ERR message is damaged\r\n"
 
 
@@ -300,18 +238,18 @@ def test_mailutils_speaks_tls_on_both_ports(mailutils: Mailutils, mailbox_on: Ma
     assert mailutils.stls
     assert mailutils.tls_port
     context = ssl.create_default_context(cafile=mailutils.ca_file)
-    with Session(mailutils.port) as session:
+    with BareSession(mailutils.port) as session:
         session.start_tls(context)
         assert session.sign_in(box).startswith(b"+OK")
         session.leave()
-    with Session(mailutils.tls_port, context) as session:
+    with BareSession(mailutils.tls_port, context) as session:
         assert session.sign_in(box).startswith(b"+OK")
         session.leave()
 
 
 def test_mailutils_lists_expire_in_its_own_way(mailutils: Mailutils) -> None:
     """CAPA is there, with EXPIRENEVER in one word and no SASL."""
-    with Session(mailutils.port) as session:
+    with BareSession(mailutils.port) as session:
         found = session.read("CAPA").split(b"\r\n")
     assert b"EXPIRENEVER" in found
     assert b"STLS" in found
@@ -358,7 +296,7 @@ def test_mailutils_lets_one_session_in(
 ) -> None:
     """A second session of a mailbox gets the code IN-USE."""
     box = mailbox_on(request.getfixturevalue(fixture))
-    with signed_in(box), Session(box.server.port) as second:
+    with signed_in(box), BareSession(box.server.port) as second:
         assert second.sign_in(box) == b"-ERR [IN-USE] Mailbox in use\r\n"
 
 

@@ -36,7 +36,7 @@ LETTERS = [
     b"Subject: \xfc\n\nan 8-bit header\n",
     b"\n\n\n",
     b"x",
-    bytes(random.Random(1).choices(b"..\n\r\n ax\xc3\xbc", k=50_000)),
+    b"x" + bytes(random.Random(1).choices(b"..\n\r\n ax\xc3\xbc", k=50_000)),
 ]
 LETTERS_OF_COURIER = [b"", b"\0", b"Subject: NUL\n\n\0.\n\0\n.\0\n", b"Subject: crlf\r\n\r\n.\r\n"]
 
@@ -59,7 +59,7 @@ def signed_in(box: PopMailbox) -> BareSession:
     """A session past its sign-in, with UTF8 where that is known."""
     session = BareSession(box.server.port)
     session.ask("UTF8")
-    assert session.sign_in(box.user, box.password).startswith(b"+OK")
+    assert session.sign_in(box).startswith(b"+OK")
     return session
 
 
@@ -116,7 +116,7 @@ def test_a_wrong_password_is_refused(courier: Courier, cyrus: Cyrus, mailbox_on:
         assert slow.hear() == b"-ERR Login failed.\r\n"
         assert slower.hear() == b"-ERR [AUTH] Invalid login\r\n"
         for session, box in ((slow, ours), (slower, theirs)):
-            assert session.sign_in(box.user, box.password).startswith(b"+OK")
+            assert session.sign_in(box).startswith(b"+OK")
 
 
 @pytest.mark.parametrize("fixture", SERVERS)
@@ -132,9 +132,9 @@ def test_tls_is_spoken_on_both_ports(
         assert b"STLS" in session.read("CAPA").split(b"\r\n")
         session.start_tls(trust(server))
         assert b"STLS" not in session.read("CAPA").split(b"\r\n")
-        assert session.sign_in(box.user, box.password).startswith(b"+OK")
+        assert session.sign_in(box).startswith(b"+OK")
     with BareSession(server.tls_port, trust(server)) as session:
-        assert session.sign_in(box.user, box.password).startswith(b"+OK")
+        assert session.sign_in(box).startswith(b"+OK")
 
 
 def test_courier_ends_tls_with_close_notify(courier: Courier) -> None:
@@ -227,12 +227,12 @@ def test_cyrus_signs_in_by_apop(cyrus: Cyrus, mailbox_on: MailboxOn) -> None:
     """The greeting has a timestamp, and APOP takes the password of USER and PASS."""
     box = mailbox_on(cyrus)
     with BareSession(cyrus.port) as session:
-        assert session.apop(box.user, box.password).startswith(b"+OK")
+        assert session.apop(box, box.password).startswith(b"+OK")
 
 
 def test_postmaster_signs_in_to_cyrus_for_others(cyrus: Cyrus, mailbox_on: MailboxOn) -> None:
-    """PLAIN with an authorization identity opens another user's mailbox to postmaster alone."""
-    box, other = mailbox_on(cyrus), mailbox_on(cyrus)
+    """PLAIN with an authorization identity opens another user's mailbox."""
+    box = mailbox_on(cyrus)
     box.add([b"Subject: theirs\n"])
     cyrus.let_postmaster_in("of all")
     with BareSession(cyrus.port) as session:
@@ -240,10 +240,6 @@ def test_postmaster_signs_in_to_cyrus_for_others(cyrus: Cyrus, mailbox_on: Mailb
         identities = f"{box.user}\0postmaster\0of all"
         assert session.ask(response(identities.encode())).startswith(b"+OK")
         assert session.read("RETR 1") == b"Subject: theirs\r\n"
-    with BareSession(cyrus.port) as session:
-        session.challenge("AUTH PLAIN")
-        identities = f"{box.user}\0{other.user}\0{other.password}"
-        assert session.ask(response(identities.encode())).startswith(b"-ERR [AUTH]")
 
 
 def test_courier_lists_sizes_that_are_too_small(courier: Courier, mailbox_on: MailboxOn) -> None:
@@ -260,6 +256,18 @@ def test_courier_lists_sizes_that_are_too_small(courier: Courier, mailbox_on: Ma
     assert sizes == [17, 15, 0, 15]
 
 
+def test_courier_stuffs_no_dot_that_begins_a_message(
+    courier: Courier, mailbox_on: MailboxOn
+) -> None:
+    """Two dots arrive as one, and a first line that is a dot as the end of the message."""
+    box = mailbox_on(courier)
+    box.add([b"..x\n.x\n", b".\nSubject: not a header\n"])
+    with signed_in(box) as session:
+        assert session.read("RETR 1") == b".x\r\n.x\r\n"
+        assert session.read("RETR 2") == b""
+        assert session.hear() == b"Subject: not a header\r\n"
+
+
 def test_courier_wraps_8_bit_headers_without_utf8(courier: Courier, mailbox_on: MailboxOn) -> None:
     """Who did not say UTF8 before signing in gets another letter than LIST measured."""
     box = mailbox_on(courier)
@@ -267,7 +275,7 @@ def test_courier_wraps_8_bit_headers_without_utf8(courier: Courier, mailbox_on: 
     box.add([letter])
     with BareSession(courier.port) as session:
         assert b"UTF8 USER" in session.read("CAPA").split(b"\r\n")
-        assert session.sign_in(box.user, box.password).startswith(b"+OK")
+        assert session.sign_in(box).startswith(b"+OK")
         assert session.ask("LIST 1") == b"+OK 1 %d\r\n" % len(courier.served(letter))
         wrapped = session.read("RETR 1")
     assert b"\r\nSubject: Cannot display Unicode content\r\n" in wrapped
