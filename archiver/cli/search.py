@@ -7,6 +7,7 @@ import typer
 
 from archiver.cli import options
 from archiver.cli.output import print_json
+from archiver.cli.shown import harmless
 from archiver.cli.status import state_of
 from archiver.errors import NothingMatched
 from archiver.state import StatePaths
@@ -43,10 +44,11 @@ def command(
 def show(hit: "Hit") -> None:
     """A hit as a few lines for a person."""
     day = "----------" if hit.date is None else f"{datetime.fromtimestamp(hit.date, UTC):%Y-%m-%d}"
+    subject = harmless(hit.subject or "(no subject)")
     author = "" if hit.author is None else hit.author.name or hit.author.address
-    typer.echo(f"{hit.digest[:12]}  {day}  {author[:24]:<24}  {hit.subject or '(no subject)'}")
+    typer.echo(f"{hit.digest[:12]}  {day}  {harmless(author)[:24]:<24}  {subject}")
     names = ", ".join(part.name or part.type for part in hit.attachments)
     if names:
-        typer.echo(f"{'':14}[{names}]")
+        typer.echo(f"{'':14}[{harmless(names)}]")
     if hit.snippet:
-        typer.echo(f"{'':14}{hit.snippet}")
+        typer.echo(f"{'':14}{harmless(hit.snippet)}")

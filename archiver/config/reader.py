@@ -302,7 +302,8 @@ def _delay(value: Any) -> float | None:
     if value == "server":
         return None
     # On a command line a number is a text.
-    return _seconds(float(value) if isinstance(value, str) and value.isdecimal() else value)
+    given = float(value) if isinstance(value, str) and value.isdecimal() else value
+    return 0.0 if given == 0 and not isinstance(given, bool) else _seconds(given)
 
 
 def _count(value: Any) -> Any:

@@ -135,6 +135,11 @@ _REASONS = (
         kinds=_PASSWORD,
     ),
     _Reason(
+        "the server finds a message in the mailbox damaged, and shows none of them",
+        "ask the server's administrator to look at the mailbox",
+        words=_words(r"message is damaged"),
+    ),
+    _Reason(
         "POP3 is switched off for this mailbox",
         "switch POP3 on in the settings of the mailbox, or ask the administrator to",
         words=_words(

@@ -89,6 +89,6 @@ class Limits:
     read_timeout: float = 60.0
     stalled_octets: int = 1024
     listing_lines: int = 10_000_000
-    window_commands: int = 100
+    window_commands: int = 256
     window_octets: int = 16 * 2**20
     pipelining: Pipelining = Pipelining.AUTO

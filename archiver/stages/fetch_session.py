@@ -28,7 +28,7 @@ from archiver.stages.batching import BatchWriter
 from archiver.stages.budget import Budget, refuse, too_large
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.fetch_listing import is_retiring, take_listing
-from archiver.stages.pacing import forecast
+from archiver.stages.pacing import FOR_GOOD, forecast
 
 _KEEP_ALIVE_SECONDS = 20.0
 _LOSSES_OF_ONE_MESSAGE = 3
@@ -67,12 +67,19 @@ def run_session(job: FetchJob) -> End:
             take_listing(job, session)
             return _retrieve(job, session)
         except ServerRefused as error:
-            raise ServerUnavailable(error.message, hint="try later", code=error.code) from error
+            raise _unserved(error) from error
         except SessionLost:
             if session.outstanding > 1:
                 narrow(job.listing.ledger, job.listing.account, job.clock.now())
                 job.reload()
             raise
+
+
+def _unserved(error: ServerRefused) -> ServerUnavailable:
+    hint = "try later"
+    if error.code == FOR_GOOD:
+        hint = "see that POP3 is switched on for this mailbox, or ask its provider"
+    return ServerUnavailable(error.message, hint=hint, code=error.code)
 
 
 def _limits(job: FetchJob) -> Limits:

@@ -10,6 +10,9 @@ from math import ceil
 from archiver.errors import ServerUnavailable, SessionLost
 from archiver.stages.fetch_job import FetchJob
 
+FOR_GOOD = "SYS/PERM"
+"""The response code of what no repetition changes (RFC 3206 section 4)."""
+
 _FIRST_BACKOFF_SECONDS = 0.5
 _UNKNOWN_DELAY_SECONDS = 60.0
 _LONGEST_DELAY_SECONDS = 3600.0
@@ -35,7 +38,8 @@ class Patience:
         settled = job.tally.messages + job.tally.refused
         self._failures = 1 if settled > self._settled else self._failures + 1
         self._settled = settled
-        hopeless = not job.tally.connected and not isinstance(error, SessionLost)
+        unreachable = not job.tally.connected and not isinstance(error, SessionLost)
+        hopeless = unreachable or error.code == FOR_GOOD
         if hopeless or self._failures > job.settings.reconnects or job.stopping():
             raise error
         if error.code == "LOGIN-DELAY":

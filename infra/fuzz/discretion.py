@@ -1,5 +1,6 @@
 """What a client said in confidence, and whether anything that people see repeats it."""
 
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator
@@ -63,4 +64,4 @@ def _forms(word: bytes) -> Iterator[bytes]:
         return
     if len(word) >= _SHORTEST:
         yield word
-    yield from (field for field in decoded.split(b"\1") if len(field) > 2 * _SHORTEST)
+    yield from (field for field in re.split(rb"[\0\1 ]", decoded) if len(field) >= 2 * _SHORTEST)

@@ -115,6 +115,7 @@ def test_the_server_decides_on_waiting() -> None:
     """``server`` and silence leave the time between logins to the server."""
     assert account("login_delay = 'server'").login_delay is None
     assert account("").login_delay is None
+    assert account("login_delay = 0").login_delay == 0.0
 
 
 @pytest.mark.parametrize("text", [HEX, HEX.upper(), COLONS, f"sha256:{HEX}", f"SHA-256:{COLONS}"])

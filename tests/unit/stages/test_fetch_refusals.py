@@ -129,3 +129,13 @@ def test_what_failed_comes_last(tmp_path: Path, pipelining: bool) -> None:
         assert it.ledger.value("SELECT count(*) FROM messages WHERE digest NOTNULL") == 9
         it.server.faults = replace(it.server.faults, tail={})
         assert it.run() == Counts(listed=12, known=9, fetched=3)
+
+
+def test_what_is_refused_for_good(tmp_path: Path) -> None:
+    """Trouble that no repetition changes ends the account at once, and says where to look."""
+    off = b"-ERR [SYS/PERM] POP access is not enabled\r\n"
+    with desk(tmp_path, MESSAGES, replies={"STAT": off}) as it:
+        with pytest.raises(ServerUnavailable, match="not enabled") as caught:
+            it.run()
+        assert "POP3 is switched on" in caught.value.hint
+        assert it.server.logins == 1

@@ -2,6 +2,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from archiver.cli.search import show
 from archiver.index import Hit, Index, Location, prepare
 from archiver.model import Address, Mail, Part
 from archiver.verbs.search import hit_json, search
@@ -61,3 +64,10 @@ def test_search(tmp_path: Path) -> None:
     assert [found.date for found in search(index, "beta alpha", limit=2)] == [2, 1]
     assert search(index, "gamma", limit=2) == []
     index.close()
+
+
+def test_a_hit_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a message says of itself reaches a terminal without what a terminal would obey."""
+    nasty = "a\x1b]0;b\x07\u202ec"
+    show(replace(HIT, subject=nasty, snippet=nasty, author=Address(nasty, "x@example.com")))
+    assert not {"\x1b", "\x07", "\u202e"} & set(capsys.readouterr().out)
