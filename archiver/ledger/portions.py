@@ -7,8 +7,6 @@ questions are about ``temp.offered``, the listing of the session that goes on.
 from archiver.ledger.listing import Listing
 
 _SMALLEST_PORTION = 100
-_LARGEST_PORTION = 1000
-_ROUND = 50
 
 
 def is_all_new(listing: Listing) -> bool:
@@ -25,8 +23,8 @@ def is_all_new(listing: Listing) -> bool:
 def may_be_portion(listing: Listing) -> bool:
     """Whether another session may list other messages: worth a login, but not to most servers.
 
-    All that was listed was new and came, or was refused; it was as much as a portion is, and either
-    a round number (Gmail has 250 and 300 at times) or nothing that was fetched before was listed.
+    All that was listed was new and came, or was refused; it was as much as a portion is, and
+    nothing that was fetched before was listed. An account's first run cannot tell.
     """
     counted = listing.ledger.row(
         "SELECT count(*), coalesce(sum(retrieved AND verdict IN ('fetched', 'linked')), 0),"
@@ -36,8 +34,6 @@ def may_be_portion(listing: Listing) -> bool:
     count, new, failed = counted
     if not new or new + failed != count or count < _SMALLEST_PORTION:
         return False
-    if count % _ROUND == 0 and count <= _LARGEST_PORTION:
-        return True
     return bool(
         listing.ledger.value(
             "SELECT EXISTS (SELECT 1 FROM main.messages WHERE account_id = ? AND digest NOTNULL"
