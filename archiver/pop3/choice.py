@@ -1,8 +1,8 @@
 """Which way to sign in: what the server offers, what we hold, and who may be listening.
 
 A bare password, or a token, goes over a connection that others can read only if a person allowed
-it in words. Where nobody can, what needs no special secret at the server is tried before what
-does, save SCRAM, which keeps the password from the server as well.
+it in words. Under TLS, what needs no special secret at the server is tried before what does, save
+SCRAM, which keeps the password from the server as well; without TLS, what shows no password is.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from archiver.pop3.events import Reply
 from archiver.pop3.mechanisms import MECHANISMS, Kind, Mechanism
 from archiver.pop3.scram import unfit
 
-_PRIVATE = (
+_SECURED = (
     *("external", "xoauth2", "oauthbearer", "scram-sha-256", "scram-sha-1"),
     *("plain", "user", "login", "cram-md5", "apop"),
 )
-_EXPOSED = (
+_CLEAR = (
     *("xoauth2", "oauthbearer", "scram-sha-256", "scram-sha-1", "cram-md5", "apop"),
     *("plain", "user", "login"),
 )
@@ -43,7 +43,7 @@ def choices(auth: str, remembered: str, credentials: Credentials, peer: Peer) ->
     """
     if auth != "auto":
         return (_named(auth, credentials, peer),)
-    order = _EXPOSED if peer.exposed else _PRIVATE
+    order = _SECURED if peer.secured else _CLEAR
     offered = [
         name
         for name in order
