@@ -70,7 +70,8 @@ class Archiver:
     ) -> subprocess.Popen[str]:
         """Starts a command, which the caller ends."""
         return subprocess.Popen(
-            [sys.executable, "-m", "archiver", *map(str, arguments)],
+            # Tests that were started in the background ignore interrupts; a command must not.
+            ["env", "--default-signal", sys.executable, "-m", "archiver", *map(str, arguments)],
             cwd=self.home,
             env=self._surroundings(environment or {}),
             stdin=subprocess.DEVNULL,

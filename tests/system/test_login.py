@@ -139,9 +139,13 @@ def test_denied(owner: Owner) -> None:
 def test_interrupt(owner: Owner) -> None:
     """Ctrl-C ends the waiting."""
     process = owner.start("--device")
-    read_until(process, "Ctrl-C")
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        read_until(process, "Ctrl-C")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in said
 

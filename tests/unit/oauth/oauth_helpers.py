@@ -76,6 +76,7 @@ class Person:
         self.clock = Still()
         self.shown: list[str] = []
         self.browsed: list[str] = []
+        self._windows: list[threading.Thread] = []
         self.on_show: Callable[[str], object] = lambda _: None
         self.browser: Callable[[str], bool] | None = self.browse
         self.oauth = OAuthSettings(
@@ -111,7 +112,9 @@ class Person:
 
     def browse(self, url: str) -> bool:
         """Opens an address in a browser."""
-        threading.Thread(target=self.visit, args=(url,)).start()
+        window = threading.Thread(target=self.visit, args=(url,))
+        window.start()
+        self._windows.append(window)
         return True
 
     def visit(self, url: str) -> None:
@@ -124,17 +127,21 @@ class Person:
                 self.browsed.append(refused.read().decode())
 
     def login(self, *, device: bool | None = None) -> str:
-        """Signs in."""
-        return login(
-            self.account,
-            self.state,
-            device=device,
-            show=self.show,
-            open_browser=self.browser,
-            secret=self.secret,
-            ring=self.ring,
-            clock=self.clock,
-        )
+        """Signs in, and reads what the browser shows in the end."""
+        try:
+            return login(
+                self.account,
+                self.state,
+                device=device,
+                show=self.show,
+                open_browser=self.browser,
+                secret=self.secret,
+                ring=self.ring,
+                clock=self.clock,
+            )
+        finally:
+            for window in self._windows:
+                window.join()
 
     def source(self) -> TokenSource:
         """Where a run has its tokens from."""

@@ -96,7 +96,7 @@ def test_certificate_with_a_number_for_a_name() -> None:
     (whole,) = values.certificates()
     octets = bytearray(whole)
     at = octets.rindex(b"pop.example.com", 0, octets.index(b"\x03\x55\x1d"))
-    octets[at - 2] = 0x09
+    octets[at - 3], octets[at - 2] = 0x7F, 0x09  # the kind of name, and the type of its value
     assert read_certificate(bytes(octets)) == Certificate()
 
 
