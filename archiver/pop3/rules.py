@@ -90,7 +90,7 @@ RULES: dict[tuple[State, Verb], Rule] = {
     (_A, Verb.APOP): Rule(Shape.LINE, _T),
     (_A, Verb.AUTH): Rule(Shape.SASL, _T),
     (_A, Verb.QUIT): Rule(Shape.LINE, State.CLOSED),
-    (_T, Verb.CAPA): Rule(Shape.LISTING, _T),
+    (_T, Verb.CAPA): Rule(Shape.LISTING, _T, pipelines=True),
     (_T, Verb.STAT): Rule(Shape.LINE, _T, pipelines=True),
     (_T, Verb.UIDL): Rule(Shape.LISTING, _T, pipelines=True),
     (_T, Verb.LIST): Rule(Shape.LISTING, _T, pipelines=True),

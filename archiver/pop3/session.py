@@ -24,6 +24,7 @@ from archiver.pop3.transport import Transport
 from archiver.pop3.window import Window
 
 _MOST_CAPABILITIES = 500
+_LISTING = (Verb.STAT, Verb.UIDL, Verb.LIST)
 # What the lines of a listing may have on average; a UIDL has 70 (RFC 1939 section 7).
 _LINE_OCTETS = 512
 # By how many messages a server's count may be behind its listings.
@@ -126,6 +127,7 @@ class Session(Conversation):
         utf8: bool = False,
         auth: str = "auto",
         remembered: str = "",
+        listing: bool = False,
     ) -> None:
         """Signs in and asks for the capabilities again; a session that was refused is over.
 
@@ -134,6 +136,8 @@ class Session(Conversation):
             utf8: switch to UTF8 mode first (RFC 6856), which changes the octets of messages.
             auth: ``auto``, or the name of a mechanism.
             remembered: the mechanism that worked the last time, with which ``auto`` begins.
+            listing: ask for the listing as well, as ``ask_ahead`` does: in the same write where the
+                server offered to take it before login.
 
         Raises:
             LoginRefused: the server does not let this user in, or only with a secret in the clear.
@@ -158,18 +162,27 @@ class Session(Conversation):
             self._end(error.message)
             raise
         # A server that knew no CAPA before login is not asked again: each -ERR may cost patience.
-        if self.capabilities.advertised:
+        again = (Verb.CAPA,) if self.capabilities.advertised else ()
+        if listing:
+            self._send_ahead(*again, *_LISTING)
+        if again:
             self._ask_capabilities()
+        if listing:
+            self.ask_ahead()
 
     def ask_ahead(self) -> None:
         """Asks STAT, UIDL and LIST in one write, where the server takes more than one command.
 
         ``stat``, ``uidls`` and ``sizes``, called in this order, then find their answers under way.
         """
-        self._enter()
+        if not self._ahead:
+            self._enter()
+            self._send_ahead(*_LISTING)
+
+    def _send_ahead(self, *verbs: Verb) -> None:
         if self._commands() > 1:
-            self._ahead.extend((Verb.STAT, Verb.UIDL, Verb.LIST))
-            self._send([(verb, b"", None) for verb in self._ahead])
+            self._ahead.extend(verbs)
+            self._send([(verb, b"", None) for verb in verbs])
 
     def stat(self) -> tuple[int, int]:
         """How many messages there are, and their octets by the server's count."""

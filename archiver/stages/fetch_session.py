@@ -99,6 +99,7 @@ def _sign_in(job: FetchJob, session: Session) -> None:
             utf8=utf8,
             auth=job.mailbox.auth,
             remembered=account.mechanism or "",
+            listing=True,
         )
     except LoginRefused:
         forget_mechanism(ledger, account)

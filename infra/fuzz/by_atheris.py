@@ -9,8 +9,8 @@ _LONGEST_RUN = 20
 _MEGABYTES = 1024
 
 
-def fuzz(name: str, seconds: int, corpus: Path) -> int:
-    """Fuzzes a target; libFuzzer ends the process itself.
+def fuzz(name: str, seconds: int, corpus: Path) -> None:
+    """Fuzzes a target, and ends the process.
 
     Args:
         name: of the target.
@@ -42,9 +42,13 @@ def fuzz(name: str, seconds: int, corpus: Path) -> int:
 
     atheris.Setup([sys.argv[0], *arguments], run)
     atheris.Fuzz()
-    return 0
 
 
 def _dictionary(words: Iterable[bytes]) -> str:
     lines = ("".join(f"\\x{octet:02x}" for octet in word) for word in words)
     return "".join(f'"{line}"\n' for line in lines)
+
+
+if __name__ == "__main__":
+    _, _name, _seconds, _corpus = sys.argv
+    fuzz(_name, int(_seconds), Path(_corpus))
