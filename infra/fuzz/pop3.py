@@ -95,12 +95,14 @@ def over(plan: Plan, transport: Transport) -> Seen:
 
 
 def _converse(opened: Session, plan: Plan, seen: Seen) -> None:
+    actions = [_ACTIONS[(number - 1) % len(_ACTIONS)] for number in plan.actions or _USUAL]
     try:
         opened.sign_in(
             plan.credentials,
             utf8=Flag.UTF8 in plan.flags,
             auth=plan.auth,
             remembered=plan.remembered,
+            listing=actions[0] is listings,
         )
     except UsageError as error:
         # What the settings lack shows only when the server has said what it takes.
@@ -108,8 +110,7 @@ def _converse(opened: Session, plan: Plan, seen: Seen) -> None:
         return
     seen.steps.append(f"signed in by {opened.mechanism}")
     listing: list[Listed] = []
-    for number in plan.actions or _USUAL:
-        action = _ACTIONS[(number - 1) % len(_ACTIONS)]
+    for action in actions:
         try:
             for said in action(opened, listing):
                 seen.steps.append(f"{action.__name__} {said}")

@@ -9,7 +9,7 @@ from archiver.config import StoreSettings
 from archiver.errors import ArchiverError, StoreError
 from archiver.store import canonical_url, open_store
 from archiver.verbs.doctor.findings import Chart, Examination
-from archiver.verbs.doctor.trial import see_format, try_store
+from archiver.verbs.doctor.probe import see_format, try_store
 
 if TYPE_CHECKING:
     from archiver.store.s3_examination import BucketExamination, Reached

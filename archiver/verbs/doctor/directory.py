@@ -11,7 +11,7 @@ from archiver.store import open_store
 from archiver.store.opening import canonical_url
 from archiver.verbs.doctor.disk import free_space, nearest
 from archiver.verbs.doctor.findings import Chart, Examination
-from archiver.verbs.doctor.trial import see_format, try_store
+from archiver.verbs.doctor.probe import see_format, try_store
 
 FACTS = (
     "exists",

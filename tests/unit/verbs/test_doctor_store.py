@@ -23,7 +23,7 @@ from archiver.verbs.doctor.bucket import examine_bucket
 from archiver.verbs.doctor.directory import examine_directory
 from archiver.verbs.doctor.examine import examine
 from archiver.verbs.doctor.findings import Chart, Examination, Mark
-from archiver.verbs.doctor.trial import try_store
+from archiver.verbs.doctor.probe import try_store
 from infra.fixtures import Bucket
 
 
