@@ -7,6 +7,7 @@ it has one time, however slowly a proxy answers.
 """
 
 import socket
+from base64 import b64encode
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -15,6 +16,7 @@ from python_socks import ProxyError, ProxyTimeoutError, ProxyType
 from python_socks.sync import Proxy as Client
 
 from archiver.errors import ServerUnavailable, UsageError
+from archiver.pop3.confidences import REPEATED, Confidences
 from archiver.pop3.dialing import Place, dial
 from archiver.pop3.names import ascii_name
 from archiver.pop3.server import Proxy
@@ -66,11 +68,12 @@ def connect(proxy: Proxy, host: str, port: int, seconds: float) -> socket.socket
             hint="perhaps the proxy cannot reach the server",
         ) from error
     except ProxyError as error:
-        raise _refused(proxy, target, error) from error
+        # What it has to say is told, and may be what it must not.
+        raise _refused(proxy, target, error) from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise ServerUnavailable(
-            f"{_words(proxy)} failed: {_plain(said).lower()}", hint=_other_kind(proxy)
+            f"{_words(proxy)} failed: {_plain(proxy, said).lower()}", hint=_other_kind(proxy)
         ) from error
     return socket.socket(fileno=connection.detach())
 
@@ -144,7 +147,7 @@ def _require_sendable(proxy: Proxy) -> None:
 
 
 def _refused(proxy: Proxy, target: str, error: ProxyError) -> ServerUnavailable:
-    said, code = _plain(str(error)), error.error_code
+    said, code = _plain(proxy, str(error)), error.error_code
     if code in _AUTHENTICATE or "authentication" in said.lower():
         return ServerUnavailable(
             f"{_words(proxy)} does not let us in: {said}",
@@ -173,5 +176,11 @@ def _other_kind(proxy: Proxy) -> str:
     return f"check that it is a proxy of this kind, and not of {other}://"
 
 
-def _plain(words: str) -> str:
-    return readable(words.encode("utf-8", "replace"))[:200]
+def _plain(proxy: Proxy, words: str) -> str:
+    octets = words.encode("utf-8", "surrogateescape")
+    login = f"{proxy.user}:{proxy.password}".encode("latin-1")
+    confidences = Confidences(proxy.user)
+    confidences.keep(proxy.password.encode(), proxy.password.encode("latin-1"), b64encode(login))
+    if confidences.repeated_in(octets.decode("utf-8", "replace")):
+        return REPEATED
+    return readable(octets)[:200]

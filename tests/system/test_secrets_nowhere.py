@@ -8,42 +8,58 @@ that was printed, in every file that was written, and in what the system shows o
 
 import stat
 import sys
-import threading
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-import psutil
 import pytest
 from command import Archiver
+from onlookers import KEPT, STATE, Onlooker
 
 from archiver.config import AUTH
 from infra.authorization import Authorization
 from infra.dovecot import Dovecot
 from infra.fuzz.discretion import confided
+from infra.proxies import Proxies
 from infra.relay import Relay
 from infra.traces import traces
 
-STATE, STORE, KEPT = "state", "archive", "kept"
+STORE = "archive"
 TOKENS = ("xoauth2", "oauthbearer")
-# The name in the client's certificate.
 CERTIFIED = "user"
-LETTER = b"From: a@example.com\r\nSubject: hello\r\n\r\ntext\r\n"
-VERBOSE = """
-import logging
-logging.basicConfig(level=logging.DEBUG)
-logging.debug("everything is logged")
-"""
+"""The name in the client's certificate."""
+LETTERS = [
+    b"From: %b@example.com\r\nSubject: hello\r\n\r\ntext\r\n" % name for name in (b"a", b"b")
+]
+PROXY_USER, PROXY_WORDS = "proxy-user", {"right": "open-sesame-7412", "wrong": "open-barley-7413"}
+
+VERBOSE = "import logging; logging.basicConfig(level=1); logging.debug('everything is logged')"
 BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()"
+SETTINGS = f'[store]\nurl = "./{STORE}"\n'
+ACCOUNT = """
+[accounts.{name}]
+auth = "{auth}"
+server = "{security}://{user}@127.0.0.1:{port}"
+"""
+CERTIFICATE = """
+authzid = "{user}"
+ca_file = "{server.ca_file}"
+client_cert = "{server.directory}/client.pem"
+client_key = "{server.directory}/client.key"
+"""
 OAUTH = """
 [accounts.{name}.oauth]
-client_id = "{client}"
-client_secret_file = "{kept}/client"
-authorization_url = "{url}/authorize"
-token_url = "{url}/token"
+client_id = "{provider.client_id}"
+client_secret_file = "kept/client"
+authorization_url = "{provider.authorization_url}"
+token_url = "{provider.token_url}"
 scope = "mail"
+"""
+PROXIED = """
+password_file = "kept/password"
+proxy = "{kind}://{user}@127.0.0.1:{port}"
+proxy_password_file = "kept/{name}"
 """
 
 
@@ -61,7 +77,7 @@ class Account:
 
     @property
     def user(self) -> str:
-        """At the server."""
+        """At the server; a certificate opens its owner's mailbox and no other."""
         return CERTIFIED if self.auth == "external" and self.right else self.name
 
     @property
@@ -69,212 +85,151 @@ class Account:
         """What it gives out for the password."""
         return f"hörse, = '{self.name}' battery"
 
-    @property
-    def code(self) -> int:
-        """How a command for this account ends."""
-        return 0 if self.right else 4
-
 
 ACCOUNTS = [Account(auth, right) for auth in AUTH for right in (True, False)]
 
 
-class Watch:
-    """Looks at what the system shows of processes and of those that they start."""
-
-    def __init__(self, *pids: int) -> None:
-        self._processes = [psutil.Process(pid) for pid in pids]
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self.seen: set[bytes] = set()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.05):
-            for one in self._processes:
-                with suppress(psutil.NoSuchProcess, OSError):
-                    for each in (one, *one.children(recursive=True)):
-                        place = Path("/proc", str(each.pid))
-                        self.seen |= {
-                            (place / name).read_bytes() for name in ("cmdline", "environ")
-                        }
-
-
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Household:
-    """All accounts on one machine, and all that could be seen of them so far."""
+    """All accounts on one machine, whom they deal with, and what could be seen of them so far."""
 
-    archiver: Archiver
+    onlooker: Onlooker
+    server: Dovecot
     relay: Relay
     authority: Authorization
-    seen: set[bytes] = field(default_factory=set)
-
-    def __call__(self, *commands: tuple[str, ...], code: int) -> str:
-        """Runs commands side by side to their ends, which must be with this exit code.
-
-        Returns:
-            What they said to people.
-        """
-        started = [self.archiver.start(*command, "--state", STATE) for command in commands]
-        with Watch(*(process.pid for process in started)) as watch:
-            ended = [process.communicate(timeout=120) for process in started]
-        self.seen |= watch.seen.union(*({text.encode() for text in texts} for texts in ended))
-        said = "".join(stderr for _, stderr in ended)
-        assert [process.returncode for process in started] == [code] * len(commands), said
-        return said
 
     @property
     def said(self) -> bytes:
         """All that our side said to the server on connections that can be read."""
         return b"\r\n".join(b"".join(one.said) for one in self.relay.recordings)
 
-    def written(self) -> Iterator[tuple[Path, bytes]]:
-        """Every file but those where secrets belong."""
-        home = self.archiver.home
-        for path in home.rglob("*"):
-            top = path.relative_to(home).parts[:2]
-            if path.is_file() and top[0] != KEPT and top != (STATE, "tokens"):
-                yield path, path.read_bytes()
+    def secrets(self, account: Account) -> set[bytes]:
+        """Every form of what this account proves itself with, and all that went over the wire."""
+        found = set(confided(self.said))
+        if account.auth == "external":
+            key = (self.server.directory / "client.key").read_text().split("-----")[2]
+            return found | {line.encode() for line in key.split()}
+        if account.auth not in TOKENS:
+            return found | traces(account.password)
+        issued = [one for one in self.authority.issued if one.user == account.user]
+        assert issued
+        tokens = {token for one in issued for token in (one.access_token, one.refresh_token)}
+        return found.union(*map(traces, {str(self.authority.client_secret), *filter(None, tokens)}))
 
+    def settings(self, account: Account) -> str:
+        """Of an account: its right secret is in a file, a wrong one comes from a command."""
+        place = {"security": "pop3+plain", "user": account.user, "port": self.relay.port}
+        if account.auth == "external":
+            place |= {"security": "pop3s", "port": self.server.tls_port}
+            rest = CERTIFICATE.format(user=account.user, server=self.server)
+        elif account.auth in TOKENS:
+            rest = OAUTH.format(name=account.name, provider=self.authority)
+        elif account.right:
+            rest = f'password_file = "{KEPT}/{account.name}"'
+        else:
+            # Long enough to be seen.
+            rest = f'password_command = "sleep 0.2; cat {KEPT}/{account.name}"'
+        return ACCOUNT.format(name=account.name, auth=account.auth, **place) + rest
 
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Authorization]:
-    """The authorization server that the mail server believes."""
-    with Authorization() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(
-    dovecot: Dovecot, authority: Authorization, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dovecot]:
-    """A real mail server with every way to sign in."""
-    del dovecot  # asked for to know whether there is any
-    place = tmp_path_factory.mktemp("all-ways")
-    url = authority.introspection_url
-    with Dovecot(place, introspection_url=url, every_sign_in=True) as started:
+    def begin(self) -> None:
+        """Gives every account its mailbox and its secret, and signs in who needs a browser."""
+        home, server = self.onlooker.archiver.home, self.server
+        _settle(home, SETTINGS + "".join(map(self.settings, ACCOUNTS)))
+        (home / KEPT / "client").write_text(f"{self.authority.client_secret}\n")
         for account in ACCOUNTS:
-            password = account.password if account.right else "another password"
-            started.add_user(account.user, password)
-            started.add(account.user, [LETTER])
-        yield started
+            (home / KEPT / account.name).write_text(f"{account.password}\n")
+            server.add_user(account.user, account.password if account.right else "another one")
+            server.add(account.user, LETTERS)
+            if account.auth in TOKENS:
+                self.onlooker(("login", account.name), code=0)
+                if not account.right:
+                    self.authority.revoke(account.user)
 
 
-@pytest.fixture(scope="module")
-def household(
-    server: Dovecot, authority: Authorization, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Household]:
-    """Every account signed in, archived and examined, as far as each can be."""
-    home = tmp_path_factory.mktemp("household")
+def _settle(home: Path, settings: str) -> None:
+    (home / "archiver.toml").write_text(settings)
     (home / KEPT).mkdir()
     (home / KEPT / "sitecustomize.py").write_text(VERBOSE)
     (home / KEPT / "browser.py").write_text(BROWSER)
-    (home / KEPT / "client").write_text(f"{authority.client_secret}\n")
+
+
+def _onlooker(home: Path) -> Onlooker:
     environment = {
         "BROWSER": f"{sys.executable} {home / KEPT / 'browser.py'} %s",
-        "PYTHONDEVMODE": "1",
         "PYTHONPATH": str(home / KEPT),
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }
-    with Relay(server.port) as relay:
-        (home / "archiver.toml").write_text(_settings(home, relay.port, server, authority))
-        made = Household(Archiver(home, environment), relay, authority)
-        for account in ACCOUNTS:
-            if account.auth in TOKENS:
-                made(("login", account.name), code=0)
-                if not account.right:
-                    authority.revoke(account.user)
-        assert made(("run",), code=4).count("cannot sign in") >= len(AUTH) - len(TOKENS)
-        made(("doctor",), code=4)
-        # It takes as much time again, and there are many commands to come.
-        made.archiver.environment["PYTHONDEVMODE"] = ""
+    return Onlooker(Archiver(home, environment))
+
+
+@pytest.fixture(scope="module")
+def household(dovecot: Dovecot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
+    """Every account signed in, archived and examined, as far as each can be."""
+    del dovecot  # asked for to know whether there is any
+    place, onlooker = tmp_path_factory.mktemp("server"), _onlooker(tmp_path_factory.mktemp("home"))
+    with (
+        Authorization() as authority,
+        Dovecot(place, introspection_url=authority.introspection_url, every_sign_in=True) as server,
+        Relay(server.port) as relay,
+    ):
+        made = Household(onlooker, server, relay, authority)
+        made.begin()
+        # Not later: it takes as much time again, and there are many commands to come.
+        onlooker.archiver.environment["PYTHONDEVMODE"] = "1"
+        assert onlooker(("run",), code=4).count("cannot sign in") >= len(AUTH) - len(TOKENS)
+        onlooker(("doctor",), code=4)
+        del onlooker.archiver.environment["PYTHONDEVMODE"]
         yield made
 
 
-def _settings(home: Path, port: int, server: Dovecot, authority: Authorization) -> str:
-    """The file of settings; right secrets come from a file, wrong ones from a command."""
-    lines = [f'[store]\nurl = "./{STORE}"']
-    for account in ACCOUNTS:
-        (home / KEPT / account.name).write_text(f"{account.password}\n")
-        secret = f"{KEPT}/{account.name}"
-        lines.append(f'[accounts.{account.name}]\nauth = "{account.auth}"')
-        if account.auth == "external":
-            lines += [
-                f'server = "pop3s://{account.user}@127.0.0.1:{server.tls_port}"',
-                f'ca_file = "{server.ca_file}"',
-                f'client_cert = "{server.directory}/client.pem"',
-                f'client_key = "{server.directory}/client.key"',
-                # A certificate opens its owner's mailbox and no other.
-                *([] if account.right else [f'authzid = "{account.user}"']),
-            ]
-            continue
-        lines.append(f'server = "pop3+plain://{account.user}@127.0.0.1:{port}"')
-        if account.auth in TOKENS:
-            values = {"name": account.name, "client": authority.client_id, "kept": KEPT}
-            lines.append(OAUTH.format(url=authority.url, **values))
-        elif account.right:
-            lines.append(f'password_file = "{secret}"')
-        else:
-            # Long enough to be seen.
-            lines.append(f'password_command = "sleep 0.2; cat {secret}"')
-    return "\n".join(lines) + "\n"
-
-
-def _secrets(household: Household, account: Account, server: Dovecot) -> set[bytes]:
-    """Every form of what this account proves itself with, and all that went over the wire."""
-    found = set(confided(household.said))
-    if account.auth == "external":
-        key = (server.directory / "client.key").read_text().split("-----")[2]
-        return found | {line.encode() for line in key.split()}
-    if account.auth not in TOKENS:
-        return found | traces(account.password)
-    issued = [one for one in household.authority.issued if one.user == account.user]
-    assert issued
-    told = [str(household.authority.client_secret)]
-    told += [token for one in issued for token in (one.access_token, one.refresh_token) if token]
-    return found.union(*map(traces, told))
-
-
 @pytest.mark.parametrize("account", ACCOUNTS, ids=[account.name for account in ACCOUNTS])
-def test_secrets_are_nowhere(household: Household, server: Dovecot, account: Account) -> None:
+def test_secrets_are_nowhere(household: Household, account: Account) -> None:
     """No secret is printed, logged, kept beside the mail, or shown by the system."""
     pop = ("pop", account.name, "--exec", "STAT")
-    household(pop, ("peek", account.name), code=account.code)
-    secrets = _secrets(household, account, server)
-    for seen in household.seen:
-        assert not [secret for secret in secrets if secret in seen], seen
-    for path, octets in household.written():
-        assert not [secret for secret in secrets if secret in octets], path
+    household.onlooker(pop, ("peek", account.name), code=0 if account.right else 4)
+    household.onlooker.require_none_of(household.secrets(account))
 
 
-def test_this_would_find_one(household: Household, server: Dovecot) -> None:
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_proxy(household: Household, proxies: Proxies, tmp_path: Path, kind: str) -> None:
+    """Nor is a proxy's password, whether it lets us in or not."""
+    start = proxies.tinyproxy if kind == "http" else proxies.microsocks
+    proxy = {"kind": kind, "user": PROXY_USER, "port": start(PROXY_USER, PROXY_WORDS["right"])}
+    owner, onlooker, settings = ACCOUNTS[0], _onlooker(tmp_path), SETTINGS
+    for name in PROXY_WORDS:
+        place = {"security": "pop3+plain", "user": owner.user, "port": household.server.port}
+        settings += ACCOUNT.format(name=name, auth="auto", **place)
+        settings += PROXIED.format(name=name, **proxy)
+    _settle(tmp_path, settings)
+    for name, word in {**PROXY_WORDS, "password": owner.password}.items():
+        (tmp_path / KEPT / name).write_text(f"{word}\n")
+    assert "does not let us in" in onlooker(("run",), code=5)
+    onlooker(("doctor",), code=5)
+    for name, code in (("right", 0), ("wrong", 5)):
+        onlooker(("pop", name, "--exec", "STAT"), ("peek", name), code=code)
+    logins = [b64encode(f"{PROXY_USER}:{word}".encode()) for word in PROXY_WORDS.values()]
+    onlooker.require_none_of(
+        traces(owner.password).union(logins, *map(traces, PROXY_WORDS.values()))
+    )
+
+
+def test_this_would_find_one(household: Household) -> None:
     """What is looked for was said on the wire, and what is looked at has everything in it."""
-    said = household.said
+    said, shown = household.said, b"\n".join(household.onlooker.seen)
     for account in ACCOUNTS:
         if account.auth in ("plain", "user", "login", *TOKENS):
-            assert any(secret in said for secret in _secrets(household, account, server))
+            assert any(secret in said for secret in household.secrets(account))
     assert len(list(confided(said))) > 2 * len(ACCOUNTS)
-    shown = b"\n".join(household.seen)
-    for part in (
-        b"\0-m\0archiver\0run",
-        b"PYTHONDEVMODE=1",
-        b"DEBUG:root:",
-        b"cat kept/plain-wrong",
-    ):
+    for part in (b"\0-m\0archiver\0run", b"PYTHONDEVMODE=1", b"DEBUG:root:", b"cat kept/plain-w"):
         assert part in shown
-    files = {path.relative_to(household.archiver.home).parts[0] for path, _ in household.written()}
-    assert files >= {STATE, STORE}
-    assert any(path.name == "ledger.db" for path, _ in household.written())
+    files = [path for path, _ in household.onlooker.written()]
+    assert {path.parts[0] for path in files} >= {STATE, STORE}
+    assert "ledger.db" in {path.name for path in files}
 
 
 def test_tokens_are_for_their_owner(household: Household) -> None:
-    """Tokens lie in files that only their owner may read."""
-    files = list((household.archiver.home / STATE / "tokens").glob("*.json"))
-    assert {file.stem for file in files} >= {f"{auth}-right" for auth in TOKENS}
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    """Tokens lie in files that only their owner may read, where nobody else may look."""
+    directory = household.onlooker.archiver.home / STATE / "tokens"
+    assert {file.stem for file in directory.iterdir()} >= {f"{auth}-right" for auth in TOKENS}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()} == {0o600}
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700

@@ -3,9 +3,11 @@
 import itertools
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import sleep
+from traceback import format_exception
 
 import pytest
 
@@ -123,6 +125,22 @@ def test_nonsense_for_an_answer(kind: str, answer: list[bytes], words: str) -> N
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 300
     assert caught.match(f"(?i){words}")
+
+
+@pytest.mark.parametrize("password", ["open sesame, wide", "sésame", "key4"])
+@pytest.mark.parametrize("status", [b"HTTP/1.1 407", b"HTTP/1.1 302", b"HTTP/1.1"])
+def test_proxy_that_repeats_the_password(status: bytes, password: str) -> None:
+    """A proxy's words are not shown where they repeat what it was told in confidence."""
+    login = f"user:{password}".encode("latin-1")
+    for said in (b64encode(login), login, password.encode()):
+        with (
+            proxying([b"%b %b\r\n\r\n" % (status, said)]) as port,
+            pytest.raises(ServerUnavailable, match="the proxy http://127") as caught,
+        ):
+            connect(Proxy("http", "127.0.0.1", port, "user", password), "pop.example.com", 110, 2)
+        shown = "".join(format_exception(caught.value))
+        assert password not in shown
+        assert b64encode(login).decode() not in shown
 
 
 def test_proxy_that_hangs_up() -> None:
