@@ -24,7 +24,7 @@ from archiver.state import Spool
 from archiver.store import Store, payload_of
 from archiver.store.memory import MemoryStore
 from archiver.workers import Archive, Archived, Claims, PutManifest, Worker, WorkerDied
-from infra.faulty_store import Fault, FaultyStore
+from infra.faulty_store import Fault, FaultyStore, puts
 
 NAME = "me"
 NOW = 1_780_000_000.0
@@ -229,7 +229,7 @@ def test_part_of_an_earlier_batch(bench: Bench) -> None:
 def test_store_fails(bench: Bench, fault: Fault) -> None:
     """A store that fails leaves a batch where it is, and the next run takes it on."""
     name = bench.land(message("one"), message("two"))
-    bench.worker.store = FaultyStore(bench.store, {2: fault})
+    bench.worker.store = FaultyStore(bench.store, {2: fault}, puts)
     with pytest.raises(StoreError):
         bench.archivist().archive(name)
     assert bench.stages() == ["spooled", "spooled"]
@@ -242,7 +242,7 @@ def test_store_fails(bench: Bench, fault: Fault) -> None:
 def test_store_lies(bench: Bench, fault: Fault) -> None:
     """A store that acknowledged what it does not hold stops the batch before any manifest."""
     name = bench.land(message("one"), message("two"))
-    bench.worker.store = FaultyStore(bench.store, {1: fault})
+    bench.worker.store = FaultyStore(bench.store, {1: fault}, puts)
     with pytest.raises(IntegrityError, match="does not hold"):
         bench.archivist().archive(name)
     assert bench.manifests() == []
@@ -253,7 +253,7 @@ def test_store_lies(bench: Bench, fault: Fault) -> None:
 def test_lost_between_upload_and_verify(bench: Bench) -> None:
     """What was uploaded and is gone when it is verified is uploaded again."""
     name = bench.land(message("one"))
-    bench.worker.store = FaultyStore(bench.store, {1: Fault.LOST})
+    bench.worker.store = FaultyStore(bench.store, {1: Fault.LOST}, puts)
     bench.archivist(Steps(verify=False)).archive(name)
     with pytest.raises(IntegrityError, match="all that was uploaded"):
         bench.archivist(Steps(upload=False)).archive(name)

@@ -13,7 +13,7 @@ from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import verify
 from archiver.store import Capabilities, Stat, Store, payload_of
 from archiver.store.memory import MemoryStore
-from infra.faulty_store import Fault, FaultyStore
+from infra.faulty_store import Fault, FaultyStore, puts
 
 DAY, NAME, ACCOUNT = "2026-01-02", "b1", "me"
 PREFIX = batch_prefix(ACCOUNT, DAY, NAME)
@@ -110,10 +110,10 @@ def test_parts_once(tmp_path: Path) -> None:
         asked.append(digest)
         return len(asked) == 1
 
-    store = FaultyStore(MemoryStore(), {})
+    store = FaultyStore(MemoryStore(), {}, puts)
     done, _ = put(batch_of(tmp_path, first, second), tmp_path, store, claim=claim)
     assert asked == [sha(SMALL_PART)] * 2
-    assert store.puts == 3
+    assert len(store.calls) == 3
     assert done.parts == {sha(first): (sha(SMALL_PART),), sha(second): (sha(SMALL_PART),)}
 
 
@@ -153,7 +153,7 @@ def test_store_fails(tmp_path: Path, fault: Fault) -> None:
     messages = [message(str(number), LARGE_PART + b"%d" % number) for number in range(4)]
     batch, inner = batch_of(tmp_path, *messages), MemoryStore()
     with pytest.raises(StoreError):
-        put(batch, tmp_path, FaultyStore(inner, {3: fault}))
+        put(batch, tmp_path, FaultyStore(inner, {3: fault}, puts))
     assert list(tmp_path.iterdir()) == [tmp_path / "x.seg"]
     done, _ = put(batch, tmp_path, inner)
     assert len(done.copies) == len(held(inner)) == 8
@@ -250,7 +250,9 @@ def test_proofs(tmp_path: Path, proof: Proof) -> None:
 def test_no_proof(tmp_path: Path, proof: Proof, fault: Fault) -> None:
     """What the store lost or holds with other octets is missing, however it is looked at."""
     inner = Plain(capabilities=CAPABILITIES[proof])
-    done, _ = put(batch_of(tmp_path, message("one")), tmp_path, FaultyStore(inner, {1: fault}))
+    done, _ = put(
+        batch_of(tmp_path, message("one")), tmp_path, FaultyStore(inner, {1: fault}, puts)
+    )
     verified = verify(PREFIX, done.copies, inner)
     assert (verified.proven, verified.missing) == ((), done.copies)
 
