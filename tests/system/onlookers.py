@@ -1,4 +1,4 @@
-"""All that anybody could see of a command: what it prints, what it writes, what the system shows."""
+"""All that anybody could see of a command: what it prints and writes, and what the system shows."""
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
