@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archiver.errors import IntegrityError, KeyTaken
-from archiver.ledger import Ledger, copies, landing, manifests
+from archiver.ledger import Ledger, copies, events, landing, manifests
 from archiver.ledger.accounts import LedgerAccount, owner_of
 from archiver.model import Batch, Clock, Copy, Kind, Reporter
 from archiver.state import Spool
@@ -231,6 +231,9 @@ class Archivist:
             # Whoever was to put the part may have failed: the next try puts it from here.
             copies.forget(self.ledger, owner, batch.id, ())
             raise Deferred(batch.id)
+        self._extend_chain(owner, batch)
+
+    def _extend_chain(self, owner: LedgerAccount, batch: Batch | None) -> None:
         draft = manifests.draft(self.ledger, owner, batch, self.clock.now())
         try:
             self._put_manifest(draft)
@@ -241,6 +244,17 @@ class Archivist:
             )
             manifests.move_chain(self.ledger, draft)
             self._put_manifest(manifests.draft(self.ledger, owner, batch, self.clock.now()))
+
+    def chronicle(self, owner: LedgerAccount) -> None:
+        """Has manifests name every event that waits.
+
+        Raises:
+            StoreError: the store refuses or cannot be reached; the events wait for the next run.
+        """
+        with self.chain(owner.name):
+            self._finish_drafts(owner)
+            while events.waiting(self.ledger, owner):
+                self._extend_chain(owner, None)
 
     def _put_manifest(self, manifest: manifests.Manifest) -> None:
         self.worker.run(PutManifest(manifest.key, manifest.octets))

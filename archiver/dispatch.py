@@ -1,8 +1,8 @@
-"""Landed batches, handed to the threads that archive them.
+"""Landed batches, and whatever else needs a worker, handed to the threads that have one.
 
-A thread and its worker start when there is a batch for them and none of the others is free, so a
-run with nothing to do starts none. What the store says against one batch it would say against all:
-after its first error nothing more is archived in this run, while fetching may go on.
+A thread and its worker start when there is work for them and none of the others is free, so a run
+with nothing to do starts none. What the store says against one batch it would say against all:
+after its first error nothing more is done there in this run, while fetching may go on.
 """
 
 import queue
@@ -18,6 +18,11 @@ from archiver.state import Spool
 _POLL_SECONDS = 0.5
 """How often a waiting thread looks whether the run was asked to end, which nobody tells it."""
 
+Work = Callable[[Archivist, str], Progress]
+"""What is done with a batch, or with another piece of work that has a name."""
+
+_Item = tuple[str, str, Work]
+
 
 class Dispatch:
     """Takes batches as they land and has them archived.
@@ -25,7 +30,6 @@ class Dispatch:
     Args:
         count: how many threads at the most, each with a worker.
         make: makes a thread's means of archiving; called in that thread.
-        work: what is done with each batch.
         spool: whose room is waited for.
         stopping: whether the run was asked to end; batches then stay in the spool.
         reporter: hears how many messages are archived.
@@ -35,23 +39,21 @@ class Dispatch:
         self,
         count: int,
         make: Callable[[], Archivist],
-        work: Callable[[Archivist, str], Progress],
         spool: Spool,
         stopping: Callable[[], bool],
         reporter: Reporter,
     ) -> None:
         self._count = count
         self._make = make
-        self._do = work
         self._spool = spool
         self._stopping = stopping
         self._reporter = reporter
-        self._queue: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._open: set[str] = set()
         self._ended: set[str] = set()
-        self._deferred: list[tuple[str, str]] = []
+        self._deferred: list[_Item] = []
         self.error: Exception | None = None
         self.archived: Counter[str] = Counter()
         self.uploaded: Counter[str] = Counter()
@@ -60,9 +62,19 @@ class Dispatch:
 
     def landed(self, account: str, batch: str) -> None:
         """Has a batch archived as soon as a worker is free."""
+        self.assign(account, batch, _archive)
+
+    def assign(self, account: str, piece: str, work: Work) -> None:
+        """Has a piece of an account's work done as soon as a worker is free.
+
+        Args:
+            account: whose it is.
+            piece: its name, which no other piece that is under way has.
+            work: does it.
+        """
         with self._changed:
-            self._open.add(batch)
-            self._queue.put((account, batch))
+            self._open.add(piece)
+            self._queue.put((account, piece, work))
             if len(self._threads) < min(self._count, len(self._open)):
                 thread = threading.Thread(target=self._work, name="archive", daemon=True)
                 self._threads.append(thread)
@@ -75,7 +87,7 @@ class Dispatch:
                 if self.error is None and not self._stopping():
                     archivist = archivist or self._made()
                 if archivist is not None:
-                    self._archive(archivist, *item)
+                    self._perform(archivist, *item)
                 self._settle(item[1])
         finally:
             if archivist is not None:
@@ -89,26 +101,26 @@ class Dispatch:
             self._fail(error)
             return None
 
-    def _archive(self, archivist: Archivist, account: str, batch: str) -> None:
+    def _perform(self, archivist: Archivist, account: str, piece: str, work: Work) -> None:
         if self.error is not None or self._stopping():
             return
         try:
-            progress = self._do(archivist, batch)
-            self._count_in(account, batch, progress, done=archivist.steps.verify)
+            progress = work(archivist, piece)
+            self._count_in(account, piece, progress, done=archivist.steps.verify)
         except Deferred:
             with self._changed:
-                self._deferred.append((account, batch))
+                self._deferred.append((account, piece, work))
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
             self._fail(error)
 
-    def _count_in(self, account: str, batch: str, progress: Progress, *, done: bool) -> None:
+    def _count_in(self, account: str, piece: str, progress: Progress, *, done: bool) -> None:
         with self._changed:
             self.archived[account] += progress.archived
             self.uploaded[account] += progress.uploaded
             self.read[account] += progress.read
             self.octets[account] += progress.octets
             if done:
-                self._ended.add(batch)
+                self._ended.add(piece)
         if progress.archived:
             self._reporter.progress(account, "archive", self.archived[account], None)
 
@@ -116,9 +128,9 @@ class Dispatch:
         with self._changed:
             self.error = self.error or error
 
-    def _settle(self, batch: str) -> None:
+    def _settle(self, piece: str) -> None:
         with self._changed:
-            self._open.discard(batch)
+            self._open.discard(piece)
             self._changed.notify_all()
 
     def wait_archived(self, batches: Iterable[str], seconds: float) -> bool | None:
@@ -156,16 +168,16 @@ class Dispatch:
         return True
 
     def drain(self) -> None:
-        """Waits until every batch is archived or has failed; deferred ones are tried once more."""
+        """Waits until all is done or has failed; deferred batches are tried once more."""
         self._wait()
         with self._changed:
             again, self._deferred = self._deferred, []
         for item in again:
-            self.landed(*item)
+            self.assign(*item)
         self._wait()
         with self._changed:
             if self._deferred and self.error is None:
-                names = ", ".join(batch for _, batch in self._deferred)
+                names = ", ".join(batch for _, batch, _ in self._deferred)
                 self.error = RuntimeError(f"batches wait for parts that no batch puts: {names}")
 
     def _wait(self) -> None:
@@ -179,6 +191,10 @@ class Dispatch:
         for thread in self._threads:
             thread.join()
         self._threads = []
+
+
+def _archive(archivist: Archivist, batch: str) -> Progress:
+    return archivist.archive(batch)
 
 
 class Handing:

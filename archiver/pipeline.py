@@ -6,11 +6,12 @@ writes the index. The main thread waits, and adds up.
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from archiver.archiving import Archivist, Chains, Progress, Steps
@@ -19,7 +20,7 @@ from archiver.config import AccountSettings, Settings
 from archiver.dispatch import Dispatch, Handing
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.indexing import Indexer, lacking, trust_marks
-from archiver.ledger import Ledger, landing
+from archiver.ledger import Ledger, events, landing, manifests
 from archiver.ledger.accounts import (
     LedgerAccount,
     begin_run,
@@ -35,14 +36,15 @@ from archiver.ledger.listing import Listing
 from archiver.ledger.seen import Counts
 from archiver.ledger.status import problem_count
 from archiver.ledger.unread import mark_read, unread_batches
-from archiver.mailbox import Mailbox, mailbox
+from archiver.mailbox import mailbox
 from archiver.model import Clock, Reconciliation, Reporter
 from archiver.reporting import Outcome, StageReport, Work, reconcile, report_stage
 from archiver.stages.fetch import fetch
-from archiver.stages.fetch_job import Archiving, FetchJob, NoArchiving, Tally
+from archiver.stages.fetch_job import Archiving, FetchJob, NoArchiving
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.store import Capabilities, canonical_url
 from archiver.workers import Claims, Prepare, Read, Worker
+from archiver.working import Account
 
 
 class Verb(StrEnum):
@@ -60,21 +62,7 @@ _STEPS = {
     Verb.UPLOAD: Steps(verify=False, index=False),
     Verb.VERIFY: Steps(upload=False, index=False),
 }
-
-
-@dataclass(slots=True)
-class _Account:
-    """An account while it is being worked on."""
-
-    settings: AccountSettings
-    ledger_account: LedgerAccount
-    run: int
-    started: float
-    mailbox: Mailbox | None = None
-    counts: Counts | None = None
-    stuck: set[int] = field(default_factory=set)
-    tally: Tally = field(default_factory=Tally)
-    codes: list[int] = field(default_factory=list)
+_NO_STEPS = Steps(upload=False, verify=False, index=False)
 
 
 def run(
@@ -105,9 +93,15 @@ def run(
         if verb in (Verb.RUN, Verb.FETCH):
             job.fetch()
         job.archive()
+        job.chronicle()
         if verb in (Verb.RUN, Verb.INDEX):
             job.index()
         return job.outcome()
+
+
+def _chronicle(owner: LedgerAccount, archivist: Archivist, _piece: str) -> Progress:
+    archivist.chronicle(owner)
+    return Progress()
 
 
 class _Run:
@@ -132,19 +126,16 @@ class _Run:
         self.ledger = Ledger.open(self.paths.ledger)
         self.spool = Spool(self.paths.spool, settings.spool_limit)
         self.indexer = Indexer(self.paths.index)
-        self.accounts: list[_Account] = []
+        self.accounts: list[Account] = []
         self.busy: list[str] = []
         self.errors: list[ArchiverError] = []
         self._claims = Claims()
         self._chains = Chains()
         self._preparing = threading.Lock()
         self._capabilities: Capabilities | None = None
-        self.dispatch = self._dispatch(Archivist.archive)
-        self.reading = self._dispatch(self._read_batch)
-
-    def _dispatch(self, work: Callable[[Archivist, str], Progress]) -> Dispatch:
-        count = self.settings.workers or os.cpu_count() or 1
-        return Dispatch(count, self._archivist, work, self.spool, self.stop.is_set, self.reporter)
+        self._reported: Exception | None = None
+        count = settings.workers or os.cpu_count() or 1
+        self.dispatch = Dispatch(count, self._archivist, self.spool, stop.is_set, reporter)
 
     def begin(self, stack: ExitStack) -> None:
         """Opens the accounts under their locks, and takes stock of what earlier runs left."""
@@ -164,7 +155,7 @@ class _Run:
         for account in self.accounts:
             self._recover(account)
 
-    def _open(self, settings: AccountSettings, url: str) -> _Account:
+    def _open(self, settings: AccountSettings, url: str) -> Account:
         now = self.clock.now()
         host = settings.server.host
         owner = open_account(self.ledger, settings.name, store_url=url, host=host)
@@ -174,9 +165,9 @@ class _Run:
                 f"so far archived into {', '.join(others)}; {url} is another archive,"
                 " for which everything is fetched again",
             )
-        return _Account(settings, owner, begin_run(self.ledger, owner, self.verb, now), now)
+        return Account(settings, owner, begin_run(self.ledger, owner, self.verb, now), now)
 
-    def _recover(self, account: _Account) -> None:
+    def _recover(self, account: Account) -> None:
         owner = account.ledger_account
         needed = landing.segments(self.ledger, owner)
         for segment in self.spool.recover(owner.name, needed):
@@ -199,7 +190,7 @@ class _Run:
         for future in futures:
             future.result()
 
-    def _unlock(self, account: _Account) -> bool:
+    def _unlock(self, account: Account) -> bool:
         """Finds the secrets before anything runs, since a person may have to be asked."""
         try:
             account.mailbox = mailbox(account.settings, self.paths.root)
@@ -208,7 +199,7 @@ class _Run:
             return False
         return True
 
-    def _fetch(self, account: _Account) -> None:
+    def _fetch(self, account: Account) -> None:
         assert account.mailbox is not None
         with Ledger.open(self.paths.ledger) as ledger:
             listing = Listing(ledger, account.ledger_account, tries=account.settings.tries)
@@ -231,12 +222,12 @@ class _Run:
             account.counts = listing.counts()
             account.stuck = listing.stuck()
 
-    def _handing(self, account: _Account) -> Archiving:
+    def _handing(self, account: Account) -> Archiving:
         if self.verb is Verb.RUN:
             return Handing(self.dispatch, account.settings.name)
         return NoArchiving()
 
-    def _failed(self, account: _Account, error: ArchiverError) -> None:
+    def _failed(self, account: Account, error: ArchiverError) -> None:
         account.codes.append(error.exit_code)
         self.errors.append(
             type(error)(f"{account.settings.name}: {error.message}", hint=error.hint)
@@ -244,13 +235,28 @@ class _Run:
 
     def archive(self) -> None:
         """Waits until what has landed is archived."""
-        self._finish(self.dispatch)
+        self._drain()
 
-    def _finish(self, dispatch: Dispatch) -> None:
-        dispatch.drain()
-        dispatch.close()
-        if dispatch.error is not None:
-            self._note_or_raise(dispatch.error)
+    def chronicle(self) -> None:
+        """Has the manifests tell what became of messages after they were archived."""
+        if not _STEPS.get(self.verb, _NO_STEPS).verify:
+            return
+        for account in self.accounts:
+            owner = account.ledger_account
+            if manifests.head(self.ledger, owner) is not None:
+                events.describe(self.ledger, owner)
+            if events.waiting(self.ledger, owner):
+                self.dispatch.assign(
+                    owner.name, f"events of {owner.name}", partial(_chronicle, owner)
+                )
+        self._drain()
+
+    def _drain(self) -> None:
+        self.dispatch.drain()
+        error = self.dispatch.error
+        if error is not None and error is not self._reported:
+            self._reported = error
+            self._note_or_raise(error)
 
     def _note_or_raise(self, error: Exception) -> None:
         """Keeps an expected error for the report; any other is a bug and ends the run."""
@@ -314,13 +320,13 @@ class _Run:
             self._read(due)
         if self.indexer.error is not None:
             self._note_or_raise(self.indexer.error)
-        elif not self.dispatch.error and not self.reading.error and not self.stop.is_set():
+        elif not self.dispatch.error and not self.stop.is_set():
             mark_read(self.ledger, [batch for _, batch in unread], self.clock.now())
 
     def _read(self, due: Sequence[tuple[str, str]]) -> None:
         for account, batch in due:
-            self.reading.landed(account, batch)
-        self._finish(self.reading)
+            self.dispatch.assign(account, batch, self._read_batch)
+        self._drain()
         self.indexer.close()
 
     def _read_batch(self, archivist: Archivist, batch: str) -> Progress:
@@ -352,7 +358,7 @@ class _Run:
         for account in self.accounts:
             account.codes.append(error.exit_code)
 
-    def _report(self, account: _Account) -> Reconciliation | StageReport:
+    def _report(self, account: Account) -> Reconciliation | StageReport:
         owner = account.ledger_account
         hold(self.ledger, owner, tries=account.settings.tries)
         failed, held = problem_count(self.ledger, owner.row)
@@ -377,20 +383,15 @@ class _Run:
         )
         return report
 
-    def _stage_report(self, account: _Account, now: float) -> StageReport:
+    def _stage_report(self, account: Account, now: float) -> StageReport:
         owner, done = account.ledger_account, self.dispatch
-        by_verb = {Verb.UPLOAD: done.uploaded, Verb.INDEX: self.reading.read}
+        by_verb = {Verb.UPLOAD: done.uploaded, Verb.INDEX: done.read}
         messages = by_verb.get(self.verb, done.archived)[owner.name]
         work = Work(messages, done.octets[owner.name], account.started, now)
         return report_stage(self.ledger, owner, self.verb, account.settings.tries, work)
 
     def close(self) -> None:
         """Ends what still runs, whatever the reason."""
-        self.stop_threads()
-        self.ledger.close()
-
-    def stop_threads(self) -> None:
-        """Ends workers and the index's writer."""
         self.dispatch.close()
-        self.reading.close()
         self.indexer.close()
+        self.ledger.close()

@@ -2,10 +2,10 @@
 
 ``database`` opens it and owns transactions; every other module is one concern of it, as functions
 over an open ``Ledger``: ``listing`` (what a session lists against what is known), ``seen`` (what
-became of it over a run), ``linking`` (one message under several UIDLs), ``landing`` (batches that
-became durable), ``copies`` (what is in the store), ``manifests`` (the chain that
-makes messages ARCHIVED), ``holding`` (what waits for a person), ``portions``, ``accounts`` and
-``status``.
+became of it over a run), ``leaving`` (what is listed no more), ``linking`` (one message under
+several UIDLs), ``landing`` (batches that became durable), ``copies`` (what is in the store),
+``manifests`` (the chain that makes messages ARCHIVED), ``events`` (what it has still to tell),
+``holding`` (what waits for a person), ``portions``, ``accounts`` and ``status``.
 """
 
 from archiver.ledger.database import Ledger

@@ -25,8 +25,8 @@ def join_or_link(
         )
         back = "archived" if _has_manifest(db, account, digest) else "spooled"
         db.execute(
-            "UPDATE main.messages SET listed_size = ?, stage = CASE"
-            " WHEN stage NOT IN ('vanished', 'gone') THEN stage"
+            "UPDATE main.messages SET listed_size = ?, said = NULL, left_at = NULL, stage = CASE"
+            " WHEN stage NOT IN ('vanished', 'delete_sent', 'gone') THEN stage"
             " WHEN batch_id IS NULL OR offset IS NULL THEN 'linked' ELSE ? END WHERE id = ?",
             (listed.size, back, same[0]),
         )

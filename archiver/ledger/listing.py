@@ -14,17 +14,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from archiver.ledger import leaving
 from archiver.ledger.accounts import LedgerAccount, distrust
 from archiver.ledger.database import Ledger
 from archiver.ledger.linking import join_or_link
 from archiver.ledger.seen import Counts, Seen
-from archiver.ledger.stages import FETCHED, sources, sql_list
-from archiver.model import Fingerprint, Listed, Stage
+from archiver.ledger.stages import FETCHED, sql_list
+from archiver.model import Fingerprint, Listed
 
 _CHUNK = 5_000
 _FETCHED = sql_list(FETCHED)
-_MAY_VANISH = sql_list(sources(Stage.VANISHED))
-_UNFETCHED = sql_list((Stage.LISTED,))
 
 _SCRATCH = (
     "DROP TABLE IF EXISTS temp.offered",
@@ -53,12 +52,15 @@ class Listing:
         ledger: a connection that stays open as long as this object is used.
         account: the account as the ledger knew it when the run began.
         tries: how often a message may fail before it waits for a person.
+
+    ``gone`` counts the messages whose deletion was confirmed by a listing.
     """
 
     def __init__(self, ledger: Ledger, account: LedgerAccount, *, tries: int) -> None:
         self.ledger = ledger
         self.account = account
         self.distrusted = account.distrusted
+        self.gone = 0
         self._tries = tries
         self._unnumbered = False
         self._has_uidl = True
@@ -288,7 +290,8 @@ class Listing:
                 self._recognise(db, row, int(now))
             self._seen.skip_done(db, trusted=self.distrusted is None)
             self._register(db, int(now))
-            self._vanish(db, _UNFETCHED if retires else _MAY_VANISH)
+            self.gone += leaving.confirm(db, self.account.row, int(now))
+            leaving.vanish(db, self.account.row, retires=retires)
 
     def _recognise(self, db: Any, row: tuple[int, str | None, int | None, bytes], now: int) -> None:
         number, uidl, size, header = row
@@ -332,22 +335,6 @@ class Listing:
             (account,),
         )
         self._seen.record(db)
-
-    def _vanish(self, db: Any, stages: str) -> None:
-        # A UIDL that is still listed has not vanished, whichever version of it is the newest.
-        db.execute(
-            "UPDATE main.messages SET stage = 'vanished',"
-            " problem = CASE stage WHEN 'listed' THEN 'none' ELSE problem END,"
-            " reason = CASE stage WHEN 'listed' THEN NULL ELSE reason END,"
-            " tries = CASE stage WHEN 'listed' THEN 0 ELSE tries END"
-            f" WHERE account_id = ? AND stage IN ({stages})"
-            " AND id NOT IN (SELECT message FROM temp.offered WHERE message IS NOT NULL)"
-            " AND (uidl IS NULL OR uidl NOT IN"
-            " (SELECT uidl FROM temp.offered WHERE uidl IS NOT NULL))"
-            " AND NOT (uidl IS NULL AND EXISTS"
-            " (SELECT 1 FROM temp.offered WHERE verdict = 'fetch'))",
-            (self.account.row,),
-        )
 
     def close(self, listed: Listed, outcome: str, message: int | None) -> None:
         """Notes what became of a message; inside a transaction of the caller's."""

@@ -1,8 +1,9 @@
-"""Manifests: the chain that makes messages ARCHIVED.
+"""Manifests: the chain that makes messages ARCHIVED, and tells what became of them.
 
 A manifest is drafted once, its exact octets and its place in the chain committed before the PUT,
 so that a retry sends the same octets; messages become ARCHIVED in the transaction that records
-its proof. An account has at most one unproven manifest, which every later one must wait for.
+its proof. An account has at most one unproven manifest, which every later one must wait for. It
+names the events that wait (``events.py``), and then what a batch brought, if it is for one.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archiver.format import ManifestHead, locator_json, manifest_key, manifest_octets
-from archiver.ledger import copies
+from archiver.ledger import copies, events
 from archiver.ledger.accounts import LedgerAccount, renew_writer, writer
 from archiver.ledger.database import Ledger
 from archiver.model import Batch, Copy, Kind, SpooledMessage
@@ -40,9 +41,47 @@ def unproven(ledger: Ledger, account: LedgerAccount) -> Manifest | None:
     return Manifest(row[0], key, row[3], row[4].hex())
 
 
-def draft(ledger: Ledger, account: LedgerAccount, batch: Batch, now: float) -> Manifest:
-    """The next manifest of the chain, naming what the batch brought; ``is_proven`` comes first."""
-    records = _records(ledger, account, batch, now)
+def draft(ledger: Ledger, account: LedgerAccount, batch: Batch | None, now: float) -> Manifest:
+    """The next manifest of the chain, committed; nobody else drafts for this account meanwhile.
+
+    Args:
+        ledger: the ledger.
+        account: whose chain it is.
+        batch: what it makes ARCHIVED, of which ``is_proven`` is true; None for events alone.
+        now: the time, in seconds since the epoch.
+    """
+    events.describe(ledger, account)
+    records = events.oldest(ledger, account, events.MOST_IN_A_MANIFEST)
+    taken = len(records)
+    if batch is not None:
+        records += _records(ledger, account, batch, now)
+    head = _next(ledger, account)
+    octets = manifest_octets(head, records)
+    digest = hashlib.sha256(octets)
+    with ledger.write() as db:
+        made = db.execute(
+            "INSERT INTO manifests (account_id, store_id, writer, sequence, batch_id, digest,"
+            " octets, drafted_at)"
+            " VALUES (?, ?, ?, ?, (SELECT id FROM batches WHERE name = ?), ?, ?, ?)",
+            (
+                account.row,
+                account.store,
+                head.writer,
+                head.sequence,
+                None if batch is None else batch.id,
+                digest.digest(),
+                octets,
+                int(now),
+            ),
+        )
+        row = int(made.lastrowid or 0)
+        events.take(db, account, row, taken)
+    key = manifest_key(account.name, head.writer, head.sequence)
+    return Manifest(row, key, octets, digest.hexdigest())
+
+
+def _next(ledger: Ledger, account: LedgerAccount) -> ManifestHead:
+    """The place behind the last manifest of this writer's chain."""
     own = writer(ledger)
     last = ledger.row(
         "SELECT sequence, digest FROM manifests WHERE account_id = ? AND store_id = ?"
@@ -50,25 +89,7 @@ def draft(ledger: Ledger, account: LedgerAccount, batch: Batch, now: float) -> M
         (account.row, account.store, own),
     )
     sequence, previous = (1, None) if last is None else (last[0] + 1, last[1].hex())
-    octets = manifest_octets(ManifestHead(account.name, own, sequence, previous), records)
-    digest = hashlib.sha256(octets)
-    with ledger.write() as db:
-        made = db.execute(
-            "INSERT INTO manifests (account_id, store_id, writer, sequence, batch_id, digest,"
-            " octets, drafted_at) SELECT ?, ?, ?, ?, id, ?, ?, ? FROM batches WHERE name = ?",
-            (
-                account.row,
-                account.store,
-                own,
-                sequence,
-                digest.digest(),
-                octets,
-                int(now),
-                batch.id,
-            ),
-        )
-    key = manifest_key(account.name, own, sequence)
-    return Manifest(int(made.lastrowid or 0), key, octets, digest.hexdigest())
+    return ManifestHead(account.name, own, sequence, previous)
 
 
 def is_proven(ledger: Ledger, account: LedgerAccount, batch: Batch) -> bool:
@@ -90,13 +111,12 @@ def parts_named(ledger: Ledger, account: LedgerAccount, batch: Batch) -> list[st
 
 
 def segment_of(ledger: Ledger, manifest: Manifest) -> str:
-    """The segment of the batch that a manifest names; empty where it has none."""
-    return str(
-        ledger.value(
-            "SELECT b.segment FROM batches b JOIN manifests m ON m.batch_id = b.id WHERE m.id = ?",
-            (manifest.row,),
-        )
+    """The segment of the batch that a manifest names; empty where there is none."""
+    found = ledger.value(
+        "SELECT b.segment FROM batches b JOIN manifests m ON m.batch_id = b.id WHERE m.id = ?",
+        (manifest.row,),
     )
+    return str(found or "")
 
 
 def _message_copies(
@@ -172,10 +192,12 @@ def seal(ledger: Ledger, manifest: Manifest, now: float) -> None:
             "UPDATE manifests SET proven_at = ?, octets = NULL WHERE id = ?",
             (int(now), manifest.row),
         )
+        events.settle(db, manifest.row)
         batch = db.execute(
             "SELECT batch_id FROM manifests WHERE id = ?", (manifest.row,)
         ).fetchone()[0]
-        _close_batch(db, batch, int(now))
+        if batch is not None:
+            _close_batch(db, batch, int(now))
 
 
 def close_empty(ledger: Ledger, batch: str, now: float) -> None:
@@ -192,15 +214,23 @@ def _close_batch(db: Any, batch: int, now: int) -> None:
         (batch,),
     )
     db.execute("UPDATE batches SET archived_at = ? WHERE id = ?", (now, batch))
+    # A link that left the server before a manifest named it.
+    db.execute(
+        "INSERT INTO events (account_id, record) SELECT account_id, json_object('kind', 'vanished',"
+        " 'uidl', uidl, 'digest', lower(hex(digest))) FROM messages"
+        " WHERE batch_id = ? AND stage = 'vanished' ORDER BY id",
+        (batch,),
+    )
 
 
 def move_chain(ledger: Ledger, manifest: Manifest) -> None:
     """Drops a draft whose place in the chain holds foreign octets, and renews the writer id.
 
-    Another machine, or a state directory restored from a copy, wrote there. The batch is drafted
-    again at the head of a new chain.
+    Another machine, or a state directory restored from a copy, wrote there. What it was to name is
+    drafted again at the head of a new chain.
     """
     with ledger.write() as db:
+        events.give_back(db, manifest.row)
         db.execute("DELETE FROM manifests WHERE id = ?", (manifest.row,))
     renew_writer(ledger)
 

@@ -148,5 +148,95 @@ def m002_logins(db: Database) -> None:
         db.execute(f"ALTER TABLE accounts ADD COLUMN {column}")
 
 
-MIGRATION_NAMES = frozenset({m001_first_tables.__name__, m002_logins.__name__})
+_DELETION = (
+    "ALTER TABLE accounts ADD COLUMN described TEXT",
+    "ALTER TABLE messages ADD COLUMN said TEXT",
+    "ALTER TABLE messages ADD COLUMN left_at INTEGER",
+    # A manifest may name no batch, which SQLite can only say in a new table.
+    """
+    CREATE TABLE manifests_with_events (
+        id INTEGER PRIMARY KEY,
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        store_id INTEGER NOT NULL REFERENCES stores (id),
+        writer TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        batch_id INTEGER REFERENCES batches (id),
+        digest BLOB NOT NULL,
+        octets BLOB,
+        drafted_at INTEGER NOT NULL,
+        proven_at INTEGER,
+        UNIQUE (account_id, store_id, writer, sequence)
+    )
+    """,
+    "INSERT INTO manifests_with_events SELECT * FROM manifests",
+    "DROP TABLE manifests",
+    "ALTER TABLE manifests_with_events RENAME TO manifests",
+    "CREATE INDEX manifests_unproven ON manifests (account_id) WHERE proven_at IS NULL",
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        record TEXT NOT NULL,
+        manifest_id INTEGER REFERENCES manifests (id)
+    )
+    """,
+    "CREATE INDEX events_waiting ON events (account_id, manifest_id)",
+    "CREATE INDEX messages_delete_sent ON messages (account_id) WHERE stage = 'delete_sent'",
+    # What a manifest has named once is named again when the server's side of it changes: whoever
+    # has the manifests alone knows what the ledger knew. Triggers see every change, wherever made.
+    """
+    CREATE TRIGGER messages_moved AFTER UPDATE OF stage, listed_size ON messages
+    WHEN old.digest IS new.digest AND new.stage IN ('archived', 'linked', 'vanished', 'gone')
+        AND (old.stage <> new.stage OR old.listed_size IS NOT new.listed_size)
+        AND EXISTS (SELECT 1 FROM batches WHERE id = new.batch_id AND archived_at NOTNULL)
+    BEGIN
+        INSERT INTO events (account_id, record) VALUES (new.account_id, CASE new.stage
+            WHEN 'vanished' THEN json_object('kind', 'vanished', 'uidl', new.uidl,
+                'digest', lower(hex(new.digest)))
+            WHEN 'gone' THEN json_object('kind', 'gone', 'uidl', new.uidl,
+                'digest', lower(hex(new.digest)),
+                'at', strftime('%Y-%m-%dT%H:%M:%SZ', new.left_at, 'unixepoch'))
+            ELSE json_object('kind', 'listed', 'uidl', new.uidl,
+                'digest', lower(hex(new.digest)), 'listed_size', new.listed_size) END);
+    END
+    """,
+    """
+    CREATE TRIGGER messages_deleted AFTER UPDATE OF said ON messages WHEN new.said NOTNULL
+    BEGIN
+        INSERT INTO events (account_id, record) VALUES (new.account_id,
+            json_object('kind', 'deleted', 'uidl', new.uidl, 'digest', lower(hex(new.digest)),
+                'said', nullif(new.said, ''),
+                'at', strftime('%Y-%m-%dT%H:%M:%SZ', new.left_at, 'unixepoch')));
+    END
+    """,
+    """
+    CREATE TRIGGER messages_held AFTER UPDATE OF problem ON messages
+    WHEN (old.problem = 'held') <> (new.problem = 'held')
+    BEGIN
+        INSERT INTO events (account_id, record) VALUES (new.account_id, json_object(
+            'kind', iif(new.problem = 'held', 'held', 'released'), 'uidl', new.uidl,
+            'digest', lower(nullif(hex(new.digest), '')), 'reason', new.reason));
+    END
+    """,
+    """
+    CREATE TRIGGER messages_forgotten AFTER DELETE ON messages WHEN old.problem = 'held'
+    BEGIN
+        INSERT INTO events (account_id, record) VALUES (old.account_id, json_object(
+            'kind', 'released', 'uidl', old.uidl,
+            'digest', lower(nullif(hex(old.digest), '')), 'reason', NULL));
+    END
+    """,
+)
+
+
+@migrations()
+def m003_deletion(db: Database) -> None:
+    """Deletion, and manifests of what happened to messages after they were archived."""
+    for statement in _DELETION:
+        db.execute(statement)
+
+
+MIGRATION_NAMES = frozenset(
+    {m001_first_tables.__name__, m002_logins.__name__, m003_deletion.__name__}
+)
 """What a ledger of this version has applied; one that has more comes from a newer version."""

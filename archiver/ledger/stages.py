@@ -20,8 +20,8 @@ MOVES: dict[Stage, frozenset[Stage]] = {
     Stage.VANISHED: frozenset({Stage.LISTED, Stage.ARCHIVED, Stage.LINKED, Stage.SPOOLED}),
     # We sent DELE and QUIT; only a later listing tells whether it worked.
     Stage.DELETE_SENT: frozenset({Stage.ARCHIVED, Stage.LINKED, Stage.GONE}),
-    # No longer offered by the server after our DELE.
-    Stage.GONE: frozenset({Stage.LISTED, Stage.ARCHIVED}),
+    # No longer offered by the server after our DELE; a restored backup brings it back.
+    Stage.GONE: frozenset({Stage.LISTED, Stage.ARCHIVED, Stage.LINKED}),
 }
 
 FETCHED = (Stage.SPOOLED, Stage.ARCHIVED, Stage.LINKED, Stage.DELETE_SENT)

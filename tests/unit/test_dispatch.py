@@ -18,10 +18,11 @@ WAIT = 5.0
 class Hand:
     """What a thread is given in place of its means of archiving; counts how often it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, archive: Callable[[str], Progress]) -> None:
         self.closed = 0
         self.worker = self.ledger = self.steps = self
         self.verify = True
+        self.archive = archive
 
     def close(self) -> None:
         """Closes worker and ledger alike."""
@@ -39,16 +40,14 @@ class Office:
         self.work: Callable[[str], Progress] = lambda batch: Progress(archived=1)
         self.making: Callable[[], None] = lambda: None
         self.reporting: Callable[[], None] = lambda: None
-        self.dispatch = Dispatch(
-            count, self._make, self._do, self.spool, lambda: self.stop, cast(Any, self)
-        )
+        self.dispatch = Dispatch(count, self._make, self.spool, lambda: self.stop, cast(Any, self))
 
     def _make(self) -> Archivist:
         self.making()
-        self.hands.append(Hand())
+        self.hands.append(Hand(self._do))
         return cast(Archivist, self.hands[-1])
 
-    def _do(self, archivist: Archivist, batch: str) -> Progress:
+    def _do(self, batch: str) -> Progress:
         progress = self.work(batch)
         self.done.append(batch)
         return progress
@@ -97,6 +96,21 @@ def test_batches_are_archived(office: Office) -> None:
     assert office.dispatch.archived == {"me": 20}
     assert 1 <= len(office.hands) <= 2
     assert office.dispatch.error is None
+
+
+def test_other_work(office: Office) -> None:
+    """Other pieces of work are done beside batches, each by what it came with."""
+    seen: list[str] = []
+
+    def work(archivist: Archivist, piece: str) -> Progress:
+        seen.append(piece)
+        return Progress(read=3)
+
+    office.dispatch.landed("me", "a")
+    office.dispatch.assign("me", "b", work)
+    office.dispatch.drain()
+    assert (office.done, seen) == (["a"], ["b"])
+    assert (office.dispatch.archived["me"], office.dispatch.read["me"]) == (1, 3)
 
 
 def test_waiting(office: Office) -> None:

@@ -1,178 +1,23 @@
 """A batch's way to ARCHIVED, with a worker that does its tasks in this process or as told."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from email.message import EmailMessage
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from archiving_helpers import NAME, NOW, Bench, message
 
-from archiver.archiving import Archivist, Chains, Deferred, Steps
+from archiver.archiving import Chains, Deferred, Steps
 from archiver.errors import IntegrityError, KeyTaken, StoreError
-from archiver.format import batch_prefix, manifest_key, read_manifest
-from archiver.ledger import Ledger, landing, manifests
-from archiver.ledger.accounts import account, open_account, writer
-from archiver.ledger.listing import Listing
+from archiver.format import manifest_key, read_manifest
+from archiver.ledger import Ledger, events, landing, manifests
+from archiver.ledger.accounts import account, distrust, open_account, writer
 from archiver.ledger.status import problems
-from archiver.model import Listed
-from archiver.stages.batching import BatchWriter
-from archiver.stages.upload import Uploaded, upload
-from archiver.stages.verify import Verified, verify
 from archiver.state import Spool
-from archiver.store import Store, payload_of
+from archiver.store import payload_of
 from archiver.store.memory import MemoryStore
-from archiver.workers import Archive, Archived, Claims, PutManifest, Worker, WorkerDied
 from infra.faulty_store import Fault, FaultyStore, puts
-
-NAME = "me"
-NOW = 1_780_000_000.0
-
-
-class Time:
-    """A clock that stands still."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return NOW
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Does not wait."""
-
-
-class Quiet:
-    """Hears notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, account: str, text: str) -> None:
-        """A line worth a person's attention."""
-        self.notes.append(text)
-
-    def progress(self, account: str, stage: str, done: int, total: int | None) -> None: ...
-
-    def waiting(self, account: str, seconds: float) -> None: ...
-
-
-class Here(Worker):
-    """A worker without a process; it dies of messages in ``deadly`` as often as that says."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(lambda: pytest.fail("no process is to be started"))
-        self.store = store
-        self.deadly: dict[str, int] = {}
-        self.tasks: list[Archive | PutManifest] = []
-
-    def run(
-        self,
-        task: Any,
-        *,
-        claim: Callable[[str], bool] = lambda digest: True,
-        entries: Callable[[Sequence[Any]], None] = lambda entries: None,
-    ) -> Any:
-        """Does the task as the process would."""
-        self.tasks.append(task)
-        if isinstance(task, PutManifest):
-            self.store.put(task.key, payload_of(task.octets), content_type="x/y")
-            return None
-        assert isinstance(task, Archive)
-        for message in task.batch.messages:
-            if self.deadly.get(message.digest, 0) > (message.digest in task.header_only):
-                raise WorkerDied("it died")
-        uploaded = Uploaded(copies=task.copies)
-        if task.upload:
-            uploaded = upload(
-                task.batch,
-                task.segment,
-                self.store,
-                claim=claim,
-                read=lambda mail: None,
-                header_only=task.header_only,
-            )
-        verified = Verified((), ())
-        if task.verify:
-            prefix = batch_prefix(NAME, task.batch.day, task.batch.id)
-            verified = verify(prefix, uploaded.copies, self.store)
-        return Archived(uploaded, verified)
-
-
-def message(word: str, *parts: bytes) -> bytes:
-    """A message with these attachments."""
-    made = EmailMessage()
-    made["Message-ID"] = f"<{word}@example.com>"
-    made.set_content(word)
-    for part in parts:
-        made.add_attachment(part, "application", "pdf")
-    return made.as_bytes().replace(b"\n", b"\r\n")
-
-
-@dataclass
-class Bench:
-    """An account with a spool, a store in memory and means of archiving."""
-
-    ledger: Ledger
-    spool: Spool
-    store: MemoryStore = field(default_factory=MemoryStore)
-    quiet: Quiet = field(default_factory=Quiet)
-    claims: Claims = field(default_factory=Claims)
-
-    def __post_init__(self) -> None:
-        self.worker = Here(self.store)
-        self.count = 0
-
-    def archivist(self, steps: Steps | None = None) -> Archivist:
-        """Means of archiving, with these steps."""
-        return Archivist(
-            ledger=self.ledger,
-            worker=self.worker,
-            spool=self.spool,
-            claims=self.claims,
-            chain=Chains(),
-            entries=lambda entries: None,
-            reporter=self.quiet,
-            clock=Time(),
-            steps=steps or Steps(),
-        )
-
-    def land(self, *messages: bytes) -> str:
-        """Messages that have just been fetched, as one batch."""
-        listing = Listing(self.ledger, account(self.ledger, 1), tries=5)
-        begun = self.count
-        self.count += len(messages)
-        numbers = range(1, len(messages) + 1)
-        listing.begin()
-        listing.add_uidls((n, f"u{begun + n}") for n in numbers)
-        listing.add_sizes((n, 9) for n in numbers)
-        listing.complete(len(messages), has_uidl=True)
-        listing.classify(top=False)
-        listing.settle(NOW)
-        batch = BatchWriter(listing, self.spool, NAME, Time())
-        for number, octets in zip(numbers, messages, strict=True):
-            batch.begin(Listed(number, f"u{begun + number}", 9))
-            batch.write(octets)
-            batch.finish(())
-        name = batch.close()
-        assert name is not None
-        return name
-
-    def stages(self) -> list[str]:
-        """The stage of every message, in order."""
-        return [row[0] for row in self.ledger.rows("SELECT stage FROM messages ORDER BY id")]
-
-    def manifests(self) -> list[list[dict[str, Any]]]:
-        """The records of every manifest in the store."""
-        keys = [stat.key for stat in self.store.list("manifests/")]
-        return [read_manifest(b"".join(self.store.read(key)))[1] for key in keys]
-
-    def objects(self, prefix: str = "mail/") -> list[str]:
-        """The keys in the store."""
-        return [stat.key for stat in self.store.list(prefix)]
 
 
 @pytest.fixture
@@ -393,3 +238,16 @@ def test_chains_are_apart() -> None:
     chains = Chains()
     assert chains("a") is chains("a")
     assert chains("a") is not chains("b")
+
+
+def test_chronicle(bench: Bench) -> None:
+    """Events without a batch come into a manifest of their own, and only once."""
+    bench.archivist().archive(bench.land(message("a")))
+    distrust(bench.ledger, account(bench.ledger, 1), "it lies")
+    events.describe(bench.ledger, account(bench.ledger, 1))
+    bench.archivist().chronicle(account(bench.ledger, 1))
+    keys = bench.objects("manifests/")
+    bench.archivist().chronicle(account(bench.ledger, 1))
+    assert keys == bench.objects("manifests/")
+    (*_, last) = (read_manifest(b"".join(bench.store.read(key)))[1] for key in keys)
+    assert [one["kind"] for one in last] == ["account"]
