@@ -42,7 +42,7 @@ from archiver.reporting import Outcome, StageReport, Work, reconcile, report_sta
 from archiver.stages.fetch import fetch
 from archiver.stages.fetch_job import Archiving, FetchJob, NoArchiving
 from archiver.state import AccountLock, Spool, StatePaths
-from archiver.store import Capabilities, canonical_url
+from archiver.store import Capabilities, canonical_url, remembered
 from archiver.workers import Claims, Prepare, Read, Worker
 from archiver.working import Account
 
@@ -292,11 +292,11 @@ class _Run:
             if self._capabilities is not None:
                 return
             store = self.accounts[0].ledger_account.store
-            known = capabilities(ledger, store)
+            known = remembered(capabilities(ledger, store))
             found: Capabilities = worker.run(
                 Prepare(
                     settings=self.settings.store,
-                    capabilities=None if known is None else Capabilities(**known),
+                    capabilities=known,
                     check=True,
                 )
             )

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from archiver.errors import StoreError
 from archiver.model import Payload
-from archiver.store.contract import Capabilities, ObjectMissing, Stat, Store
+from archiver.store.contract import Capabilities, ObjectMissing, Stat, Store, Version
 from archiver.store.payload import payload_of
 
 
@@ -97,6 +97,16 @@ class FaultyStore(Store):
         self._after(fault, "replace", key)
         return self._acknowledged(key, payload_of(octets)) if fault is Fault.ROTTEN else stat
 
+    def exchange(self, key: str, octets: bytes, *, expected: str | None) -> Stat | None:
+        """As the inner store, unless it is this call's turn to go wrong."""
+        fault = self._next("exchange", key)
+        if fault is Fault.LOST:
+            return self._acknowledged(key, payload_of(octets))
+        stored = _rotten(octets) if fault is Fault.ROTTEN else octets
+        stat = self._inner.exchange(key, stored, expected=expected)
+        self._after(fault, "exchange", key)
+        return stat
+
     def remove(self, key: str) -> None:
         """As the inner store, unless it is this call's turn to go wrong."""
         fault = self._next("remove", key)
@@ -110,6 +120,13 @@ class FaultyStore(Store):
         if fault is not Fault.LOST:
             yield from self._inner.list(prefix)
             self._after(fault, "list", prefix)
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """As the inner store, unless it is this call's turn to go wrong."""
+        fault = self._next("versions", prefix)
+        if fault is not Fault.LOST:
+            yield from self._inner.versions(prefix)
+            self._after(fault, "versions", prefix)
 
     def head(self, key: str) -> Stat | None:
         """As the inner store, unless it is this call's turn to go wrong."""

@@ -164,6 +164,14 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+@pytest.fixture
+def ceph_aws(bucket: Bucket, aws: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket on the real server, which the AWS configuration points to."""
+    for name, value in bucket.environment.items():
+        aws.setenv(name, value)
+    return bucket
+
+
 @contextmanager
 def _or_skip() -> Iterator[None]:
     try:

@@ -11,8 +11,8 @@ All methods may be called from several threads at once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Self
 
@@ -37,11 +37,24 @@ class Capabilities:
 
     ``conditional``: it refuses to overwrite when asked to. ``md5_etag``: the ETag of an object is
     the MD5 of its octets. ``checksum``: it names the SHA-256 of an object when asked.
+    ``exchange``: it overwrites only what it was told to expect, however many try at once.
     """
 
     conditional: bool
     md5_etag: bool
     checksum: bool
+    exchange: bool = False
+
+
+def remembered(found: Mapping[str, bool] | None) -> Capabilities | None:
+    """What was found once and kept as JSON; None where not all of it is known: probe again.
+
+    A version that came before or after this one may have asked for less, or for more.
+    """
+    names = [field.name for field in fields(Capabilities)]
+    if found is None or not set(names) <= set(found):
+        return None
+    return Capabilities(**{name: found[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,8 @@ class Stat:
     """What the store says about one object; the digests are its words, in lower-case hex.
 
     ``md5`` is None unless the store's ETag is a plain MD5; ``sha256`` is None unless the store
-    named it in this very answer; ``size`` is octets.
+    named it in this very answer; ``size`` is octets. ``modified`` is when the store took it, by its
+    own clock in seconds since the epoch; None where this answer does not say.
     """
 
     key: str
@@ -58,6 +72,25 @@ class Stat:
     md5: str | None = None
     sha256: str | None = None
     version_id: str | None = None
+    modified: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the versions that a store keeps of an object.
+
+    ``version_id`` is None where the object needs none to be read. ``size`` is octets, 0 for a
+    delete marker: the version that hides an object from whoever names none. ``modified`` is as in
+    ``Stat``.
+    """
+
+    key: str
+    version_id: str | None
+    size: int
+    etag: str | None
+    is_latest: bool
+    is_delete_marker: bool
+    modified: float | None
 
 
 class Store(ABC):
@@ -108,6 +141,30 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def exchange(self, key: str, octets: bytes, *, expected: str | None) -> Stat | None:
+        """Stores octets under a key below ``state/`` if what lies there is what was expected.
+
+        Of several that try at once, from here or from anywhere, one succeeds, where the store's
+        capabilities say ``exchange``. Elsewhere the store looks first and then writes: two that do
+        so at the same time may both believe that they succeeded.
+
+        A store that was never probed is probed by the first call. A write whose answer was lost is
+        tried again, so finding the very same octets there is success: let them name their writer.
+
+        Args:
+            key: where to.
+            octets: what.
+            expected: the ETag of what is to be replaced, as ``head`` or an exchange gave it; None
+                if nothing may lie there.
+
+        Returns:
+            None where something else lies there than was expected; it stays.
+
+        Raises:
+            ValueError: the key is not below ``state/``.
+        """
+
+    @abstractmethod
     def remove(self, key: str) -> None:
         """Removes what lies under a key below ``state/``, if anything does.
 
@@ -134,16 +191,38 @@ class Store(ABC):
         Objects written or removed meanwhile may or may not be seen. A page at a time is held.
         """
 
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """Every version of all objects whose keys begin with ``prefix``, delete markers as well.
+
+        Keys come in the order of their UTF-8 octets, and the versions of each newest first, as far
+        as the store's clock tells. Where a store keeps no versions they are the objects that are
+        there.
+        """
+        for stat in self.list(prefix):
+            yield Version(
+                stat.key,
+                None,
+                stat.size,
+                stat.etag,
+                is_latest=True,
+                is_delete_marker=False,
+                modified=stat.modified,
+            )
+
     @abstractmethod
     def head(self, key: str) -> Stat | None:
-        """What the store says about one object, with its checksum if it has one; None if absent."""
+        """What the store says about one object, with its checksum if it has one; None if absent.
+
+        What lies below ``state/`` has an ETag, whatever the store.
+        """
 
     @abstractmethod
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The octets of an object, from ``offset`` on, ``length`` of them or up to the end.
 
         Chunks hold at most 1 MiB; a range that reaches beyond the end gives what there is. The
-        store is asked when the first chunk is.
+        store is asked when the first chunk is. An object is never cut short without a word: if its
+        end cannot be had, that is an error.
 
         Raises:
             ObjectMissing: there is no such object.

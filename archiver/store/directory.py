@@ -5,12 +5,15 @@ not at all (``publish.py``), and so do the directories above it. Symbolic links 
 not followed when listing.
 """
 
+import dataclasses
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 from archiver.errors import StoreError
 from archiver.format import STATE_PREFIX
@@ -58,11 +61,13 @@ class DirectoryStore(Store):
         self._durable: set[Path] = set()
 
     def probe(self) -> Capabilities:
-        """See the contract; here it shows only that the directory can be written."""
+        """See the contract; here it shows that the directory can be written, and locked."""
         key = f"{STATE_PREFIX}probe-{secrets.token_hex(8)}"
         self.replace(key, b"probe")
         self.remove(key)
-        self.capabilities = _GIVES
+        path = self._path(key)
+        with self._explained("write", path), publish.exclusive(path.parent) as locked:
+            self.capabilities = dataclasses.replace(_GIVES, exchange=locked)
         return self.capabilities
 
     def put(self, key: str, payload: Payload, *, content_type: str) -> Stat:
@@ -93,7 +98,21 @@ class DirectoryStore(Store):
         with self._explained("write", path):
             self._make_directories(path.parent)
             publish.overwrite(path, octets)
-        return Stat(key, len(octets))
+        return _written(key, octets)
+
+    def exchange(self, key: str, octets: bytes, *, expected: str | None) -> Stat | None:
+        """See the contract."""
+        check_state_key(key)
+        path = self._path(key)
+        written = _written(key, octets)
+        with self._explained("write", path):
+            self._make_directories(path.parent)
+            with publish.exclusive(path.parent):
+                there = self.head(key)
+                if (there and there.etag) not in (expected, written.etag):
+                    return None
+                publish.overwrite(path, octets)
+        return written
 
     def remove(self, key: str) -> None:
         """See the contract."""
@@ -122,12 +141,24 @@ class DirectoryStore(Store):
             elif key.endswith("/"):
                 pending.append(self._entries(key))
             else:
-                stat = self.head(key)
-                if stat is not None:
-                    yield stat
+                found = self._stat(key)
+                if found is not None:
+                    yield found
 
     def head(self, key: str) -> Stat | None:
         """See the contract."""
+        found = self._stat(key)
+        if found is None or not key.startswith(STATE_PREFIX):
+            return found
+        hashed = hashlib.sha256()
+        try:
+            for chunk in self.read(key):
+                hashed.update(chunk)
+        except ObjectMissing:
+            return None
+        return dataclasses.replace(found, etag=hashed.hexdigest())
+
+    def _stat(self, key: str) -> Stat | None:
         path = self._path(key)
         with self._explained("read", path):
             try:
@@ -135,7 +166,8 @@ class DirectoryStore(Store):
             except _ABSENT:
                 self._check_mounted()
                 return None
-            return Stat(key, found.st_size) if path.is_file() else None
+        is_file = S_ISREG(found.st_mode)
+        return Stat(key, found.st_size, modified=found.st_mtime) if is_file else None
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """See the contract."""
@@ -229,3 +261,8 @@ def _chunks(payload: Payload, body: bytes | None) -> Iterator[bytes]:
     with payload.open() as stream:
         while chunk := stream.read(CHUNK):
             yield chunk
+
+
+def _written(key: str, octets: bytes) -> Stat:
+    """What is said of an object below ``state/``: as its ETag, what no two contents share."""
+    return Stat(key, len(octets), etag=hashlib.sha256(octets).hexdigest())

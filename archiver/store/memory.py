@@ -6,6 +6,7 @@ Stores of one name in one process share their objects, as two openings of one bu
 import hashlib
 import itertools
 import secrets
+import threading
 from bisect import bisect_left
 from collections.abc import Iterator
 
@@ -24,8 +25,9 @@ from archiver.store.contract import (
 from archiver.store.payload import checked_body
 from archiver.store.presence import look
 
-_EVERYTHING = Capabilities(conditional=True, md5_etag=True, checksum=True)
+_EVERYTHING = Capabilities(conditional=True, md5_etag=True, checksum=True, exchange=True)
 _shared: dict[str, dict[str, bytes]] = {}
+_exchanging = threading.Lock()
 
 
 class MemoryStore(Store):
@@ -66,6 +68,15 @@ class MemoryStore(Store):
         check_state_key(key)
         self._objects[key] = octets
         return _stat(key, octets)
+
+    def exchange(self, key: str, octets: bytes, *, expected: str | None) -> Stat | None:
+        """See the contract."""
+        check_state_key(key)
+        with _exchanging:
+            there = self.head(key)
+            if (there and there.etag) != expected and self._objects.get(key) != octets:
+                return None
+            return self.replace(key, octets)
 
     def remove(self, key: str) -> None:
         """See the contract."""

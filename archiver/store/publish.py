@@ -20,6 +20,9 @@ HIDDEN = ".archiver-"
 _NO_SUCH_CALL = frozenset(
     (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EMLINK)
 )
+_NO_LOCKS = frozenset(
+    (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
+)
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
 _DESCRIPTORS = Path("/proc/self/fd")
 # linkat(2) follows the link in /proc only when asked, which Python does only with a directory.
@@ -63,6 +66,50 @@ def overwrite(target: Path, octets: bytes) -> None:
     with _hidden(target.parent, (octets,)) as hidden:
         hidden.rename(target)
     sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path) -> Iterator[bool]:
+    """Keeps out whoever else comes this way, from other machines as well on a network file system.
+
+    Yields False where the file system has no locks. The lock is on a hidden file, since NFS locks
+    only what is open for writing, and the file is gone afterwards.
+    """
+    path = directory / f"{HIDDEN}lock"
+    descriptor, locked = _lock(path)
+    try:
+        yield locked
+    finally:
+        # Before the lock is given up: whoever waits for it looks whether its file still has a name.
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> tuple[int, bool]:
+    """A lock file, locked if that can be, which nobody has removed meanwhile."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except PermissionError:
+            # Another user made it, and may have been killed before it was gone.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_named(descriptor, path):
+                return descriptor, True
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return descriptor, False
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def sync_directory(path: Path) -> None:

@@ -10,55 +10,57 @@ recognises.
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from archiver.config import StoreSettings
-from archiver.errors import StoreError
+from archiver.errors import KeyTaken, StoreError
 from archiver.format import STATE_PREFIX
 from archiver.model import Payload
 from archiver.store.contract import (
-    CHUNK,
     Capabilities,
     Stat,
     Store,
+    Version,
     check_key,
     check_range,
     check_state_key,
 )
 from archiver.store.payload import checked_body, payload_of
 from archiver.store.presence import look
-from archiver.store.s3_client import ATTEMPTS, make_client
+from archiver.store.s3_client import make_client
 from archiver.store.s3_errors import (
     ABSENT,
-    BEYOND_END,
     CONFLICT,
     FORBIDDEN,
     NOT_OFFERED,
     TAKEN,
+    UNKNOWN,
     Doing,
     code_of,
     explain,
     status_of,
 )
-from archiver.store.s3_requests import PutShape, stat_of
+from archiver.store.s3_reading import read_object
+from archiver.store.s3_requests import PutShape, expecting, stat_of
+from archiver.store.s3_versions import list_versions
 
 if TYPE_CHECKING:
-    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8)  # seconds before a write that met another is tried again
 _OCTETS = "application/octet-stream"
+_UNCONDITIONAL: Mapping[str, Any] = {}
+_NO_ETAG = "0" * 32
 _NOT_FOUND = 404
-_PARTIAL_CONTENT = 206
 _PERMISSIONS = {
     "write": "s3:PutObject",
     "read": "s3:GetObject (and s3:ListBucket, which tells absent from forbidden)",
     "remove": "s3:DeleteObject",
     "list": "s3:ListBucket",
+    "list the versions of": "s3:ListBucketVersions",
 }
 
 
@@ -80,8 +82,11 @@ def open_bucket(
     return S3Store(client, bucket, prefix, settings, capabilities)
 
 
-def _is_whole(answer: "GetObjectOutputTypeDef") -> bool:
-    return answer["ResponseMetadata"]["HTTPStatusCode"] != _PARTIAL_CONTENT
+def _refused(error: ClientError) -> bool:
+    """False for the answer to a condition that does not hold; any other is an error."""
+    if code_of(error) in TAKEN:
+        return False
+    raise error
 
 
 class S3Store(Store):
@@ -106,7 +111,7 @@ class S3Store(Store):
         self._bucket_seen = False
 
     def probe(self) -> Capabilities:
-        """See the contract; two PUTs, a HEAD, and the removal of what they left."""
+        """See the contract; up to four PUTs, a HEAD, and the removal of what they left."""
         key = f"{STATE_PREFIX}probe-{secrets.token_hex(8)}"
         try:
             self.capabilities = self._probe(key)
@@ -117,17 +122,34 @@ class S3Store(Store):
     def _probe(self, key: str) -> Capabilities:
         first, second = payload_of(b"first\n"), payload_of(b"second\n")
         versions = [self._send(key, first, b"first\n").version_id]
+
+        def overwrites(expected: str | None) -> bool | None:
+            """Whether a PUT that expects this takes place; None where it is not understood."""
+            try:
+                written = self._send(key, second, b"second\n", condition=expecting(expected))
+            except ClientError as error:
+                return None if code_of(error) in NOT_OFFERED else _refused(error)
+            versions.append(written.version_id)
+            return True
+
         try:
-            written, conditional = self._second_write(key, second, b"second\n")
-            versions += [written.version_id] if written else []
-            there = second if written else first
+            over_anything = overwrites(None)
+            there = second if over_anything else first
             found = self._head(key)
+            exchange = (
+                over_anything is False
+                and found is not None
+                and found.etag is not None
+                and overwrites(_NO_ETAG) is False
+                and overwrites(found.etag) is True
+            )
         finally:
             self._remove_versions(key, versions)
         return Capabilities(
-            conditional=conditional,
+            conditional=over_anything is False,
             md5_etag=found is not None and found.etag == there.md5.hex(),
             checksum=found is not None and found.sha256 == there.sha256,
+            exchange=exchange,
         )
 
     def put(self, key: str, payload: Payload, *, content_type: str) -> Stat:
@@ -156,6 +178,30 @@ class S3Store(Store):
             return self._send(key, payload_of(octets), octets)
         except (BotoCoreError, ClientError) as error:
             raise explain(error, self._doing("write", key)) from error
+
+    def exchange(self, key: str, octets: bytes, *, expected: str | None) -> Stat | None:
+        """See the contract."""
+        check_state_key(key)
+        gives, payload = self._known(), payload_of(octets)
+        guarded = gives.conditional if expected is None else gives.exchange
+        if not guarded:
+            there = self.head(key)
+            if (there and there.etag) != expected:
+                return self._ours(key, payload)
+        try:
+            guard = expecting(expected) if guarded else _UNCONDITIONAL
+            return self._send(key, payload, octets, condition=guard)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) in TAKEN | CONFLICT | ABSENT:
+                return self._ours(key, payload)
+            raise explain(error, self._doing("write", key)) from error
+
+    def _ours(self, key: str, payload: Payload) -> Stat | None:
+        """What lies there, if it is the payload: the answer to an earlier write may be lost."""
+        try:
+            return look(self, key, payload)
+        except KeyTaken:
+            return None
 
     def remove(self, key: str) -> None:
         """See the contract."""
@@ -193,6 +239,16 @@ class S3Store(Store):
             if not page.get("IsTruncated") or not token:
                 return
 
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """See the contract; a server that does not know the question keeps none."""
+        begins = self._prefix + prefix
+        try:
+            yield from list_versions(self._client, self._bucket, begins, len(self._prefix))
+        except (BotoCoreError, ClientError) as error:
+            if not isinstance(error, ClientError) or code_of(error) not in UNKNOWN:
+                raise explain(error, self._doing("list the versions of", prefix)) from error
+            yield from super().versions(prefix)
+
     def head(self, key: str) -> Stat | None:
         """See the contract."""
         check_key(key)
@@ -203,23 +259,9 @@ class S3Store(Store):
         check_key(key)
         check_range(offset, length)
         end = None if length is None else offset + length
-        etag: str | None = None
-        failures = 0
-        while end is None or offset < end:
-            body, etag = self._open(key, offset, end, etag)
-            if body is None:
-                return
-            try:
-                with body:
-                    while chunk := body.read(CHUNK):
-                        yield chunk
-                        offset += len(chunk)
-                        failures = 0
-                return
-            except BotoCoreError as error:
-                failures += 1
-                if failures == ATTEMPTS:
-                    raise explain(error, self._doing("read", key)) from error
+        yield from read_object(
+            self._client, self._prefix + key, self._doing("read", key), offset, end
+        )
 
     def close(self) -> None:
         """See the contract."""
@@ -236,12 +278,12 @@ class S3Store(Store):
         body: bytes | None,
         content_type: str = _OCTETS,
         *,
-        guarded: bool = False,
+        condition: Mapping[str, Any] = _UNCONDITIONAL,
     ) -> Stat:
         """One PUT; raises what botocore raises."""
-        request = self._shape.request(key, self._prefix + key, payload, content_type)
-        if guarded:
-            request["IfNoneMatch"] = "*"
+        request = self._shape.request(
+            key, self._prefix + key, payload, content_type, condition=condition
+        )
         if body is not None:
             request["Body"] = body
             answer = self._client.put_object(**request)
@@ -256,22 +298,12 @@ class S3Store(Store):
     ) -> Stat | None:
         """One PUT; None where another object, or another write, was in its way."""
         try:
-            return self._send(key, payload, body, content_type, guarded=guarded)
+            guard = expecting(None) if guarded else _UNCONDITIONAL
+            return self._send(key, payload, body, content_type, condition=guard)
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and code_of(error) in TAKEN | CONFLICT:
                 return None
             raise explain(error, self._doing("write", key)) from error
-
-    def _second_write(self, key: str, payload: Payload, body: bytes) -> tuple[Stat | None, bool]:
-        """Writes over the probe, asking not to; what was written, and whether it was heeded."""
-        try:
-            return self._send(key, payload, body, guarded=True), False
-        except ClientError as error:
-            if code_of(error) in TAKEN:
-                return None, True
-            if code_of(error) in NOT_OFFERED:
-                return None, False
-            raise
 
     def _head(self, key: str) -> Stat | None:
         try:
@@ -309,28 +341,6 @@ class S3Store(Store):
             except (BotoCoreError, ClientError) as better:
                 return explain(better, doing)
         return explain(error, doing)
-
-    def _open(
-        self, key: str, offset: int, end: int | None, etag: str | None
-    ) -> "tuple[StreamingBody | None, str | None]":
-        """The object from ``offset`` on, or None where it ends before; and its ETag."""
-        extra: dict[str, Any] = {}
-        if offset or end is not None:
-            extra["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
-        if etag is not None:
-            extra["IfMatch"] = etag
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **extra)
-        except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and code_of(error) in BEYOND_END:
-                return None, etag
-            if isinstance(error, ClientError) and code_of(error) in TAKEN:
-                raise StoreError(f"{self.url}/{key} changed while it was read") from error
-            raise explain(error, self._doing("read", key)) from error
-        if "Range" in extra and _is_whole(answer):
-            answer["Body"].close()
-            raise StoreError(f"{self._endpoint} does not give parts of objects")
-        return answer["Body"], answer.get("ETag")
 
     def _remove_versions(self, key: str, versions: Iterable[str | None]) -> bool:
         """Removes an object and, where the bucket keeps versions, those that we made of it.

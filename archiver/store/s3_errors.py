@@ -29,6 +29,13 @@ ABSENT = frozenset(("404", "NoSuchKey", "NotFound"))
 TAKEN = frozenset(("412", "PreconditionFailed"))
 CONFLICT = frozenset(("409", "ConditionalRequestConflict", "OperationAborted"))
 NOT_OFFERED = frozenset(("501", "NotImplemented"))
+UNKNOWN = NOT_OFFERED | {
+    "405",
+    "MethodNotAllowed",
+    "400",
+    "InvalidRequest",
+    "UnsupportedOperation",
+}
 FORBIDDEN = frozenset(("403", "AccessDenied"))
 BEYOND_END = frozenset(("416", "InvalidRange"))
 

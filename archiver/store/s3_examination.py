@@ -23,18 +23,10 @@ from archiver.store.rules import (
     lock_of,
 )
 from archiver.store.s3_client import credentials_method, make_client
-from archiver.store.s3_errors import FORBIDDEN, NOT_OFFERED, Doing, code_of, explain
+from archiver.store.s3_errors import FORBIDDEN, UNKNOWN, Doing, code_of, explain
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_UNKNOWN = NOT_OFFERED | {
-    "405",
-    "MethodNotAllowed",
-    "400",
-    "InvalidRequest",
-    "UnsupportedOperation",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +160,7 @@ class BucketExamination:
         except ClientError as error:
             if nothing and code_of(error) == nothing:
                 return {}
-            if code_of(error) in _UNKNOWN:
+            if code_of(error) in UNKNOWN:
                 raise StoreError(f"{doing.endpoint} does not know {permission}") from error
             raise explain(error, doing) from error
         except BotoCoreError as error:

@@ -49,7 +49,13 @@ class PutShape:
         self._lock_mode, self._lock_days = settings.lock_mode, settings.lock_days
 
     def request(
-        self, key: str, name: str, payload: Payload, content_type: str
+        self,
+        key: str,
+        name: str,
+        payload: Payload,
+        content_type: str,
+        *,
+        condition: Mapping[str, Any],
     ) -> "PutObjectRequestTypeDef":
         """A PUT of a payload, still without its body.
 
@@ -58,10 +64,12 @@ class PutShape:
             name: the same with the prefix.
             payload: whose digests go along.
             content_type: what the object is.
+            condition: see ``expecting``; empty for none.
         """
         in_state = key.startswith(STATE_PREFIX)
         request: dict[str, Any] = {
             **(self._state if in_state else self._archive),
+            **condition,
             "Key": name,
             "ContentLength": payload.length,
             "ContentType": content_type,
@@ -77,11 +85,17 @@ class PutShape:
         return cast("PutObjectRequestTypeDef", request)
 
 
+def expecting(expected: str | None) -> dict[str, Any]:
+    """What keeps a PUT from replacing anything but an object of this ETag; None for no object."""
+    return {"IfNoneMatch": "*"} if expected is None else {"IfMatch": f'"{expected}"'}
+
+
 def stat_of(
     key: str, size: int, answer: Mapping[str, Any], capabilities: Capabilities | None
 ) -> Stat:
     """What an answer, or an entry of a listing, says about an object."""
     etag = answer.get("ETag", "").strip('"') or None
+    modified = answer.get("LastModified")
     return Stat(
         key,
         size,
@@ -89,6 +103,7 @@ def stat_of(
         md5=etag if _is_md5(etag, answer, capabilities) else None,
         sha256=_sha256(answer.get("ChecksumSHA256")),
         version_id=answer.get("VersionId"),
+        modified=None if modified is None else modified.timestamp(),
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import itertools
 import pickle
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,18 +26,6 @@ from archiver.store import (
 
 TYPE = "application/octet-stream"
 _names = itertools.count(1)
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An AWS configuration that holds nothing of the machine that runs the tests."""
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    return monkeypatch
 
 
 @pytest.fixture(params=["memory", "directory", "moto", "ceph", "ceph-tls"])
@@ -256,14 +245,104 @@ def test_state_is_replaced_and_removed(store: Store) -> None:
 
 
 def test_nothing_else_is_replaced_or_removed(store: Store) -> None:
-    """Outside ``state/`` both are a mistake in the program."""
+    """Outside ``state/`` all of that is a mistake in the program."""
     for key in ("mail/a", "states/a", "manifests/state/a"):
         put(store, key, b"stays")
         with pytest.raises(ValueError, match="state/"):
             store.replace(key, b"new")
         with pytest.raises(ValueError, match="state/"):
+            store.exchange(key, b"new", expected=None)
+        with pytest.raises(ValueError, match="state/"):
             store.remove(key)
         assert read(store, key) == b"stays"
+
+
+def test_state_is_exchanged(store: Store) -> None:
+    """Octets take the place of those that were expected there, or of none, and of no others."""
+    first = store.exchange("state/lease", b"one", expected=None)
+    assert first is not None and first.etag is not None
+    assert (first.key, first.size) == ("state/lease", 3)
+    assert store.exchange("state/lease", b"other", expected=None) is None
+    second = store.exchange("state/lease", b"second", expected=first.etag)
+    assert second is not None and second.etag not in (None, first.etag)
+    found = store.head("state/lease")
+    assert found is not None and found.etag == second.etag
+    assert store.exchange("state/lease", b"other", expected=first.etag) is None
+    assert store.exchange("state/lease", b"other", expected=None) is None
+    assert read(store, "state/lease") == b"second"
+    store.remove("state/lease")
+    assert store.exchange("state/lease", b"other", expected=second.etag) is None
+    assert keys(store) == []
+
+
+def test_what_was_replaced_is_exchanged(store: Store) -> None:
+    """What was written without conditions has an ETag to expect as well."""
+    stat = store.replace("state/lease", b"one")
+    found = store.head("state/lease")
+    assert found is not None and found.etag == stat.etag
+    assert store.exchange("state/lease", b"two", expected=stat.etag) is not None
+    assert read(store, "state/lease") == b"two"
+
+
+def test_an_exchange_again_is_success(store: Store) -> None:
+    """An exchange whose answer was lost and that is tried again finds its octets there."""
+    first = store.exchange("state/lease", b"one", expected=None)
+    again = store.exchange("state/lease", b"one", expected=None)
+    assert first is not None and again is not None
+    for _ in range(2):
+        done = store.exchange("state/lease", b"two", expected=first.etag)
+        assert done is not None and done.etag != first.etag
+
+
+def test_one_of_many_exchanges_wins(store: Store) -> None:
+    """Of several that expect the same one succeeds, where the store guards exchanges."""
+    gives = store.probe()
+    there = store.exchange("state/raced", b"before", expected=None) if gives.exchange else None
+
+    def attempt(body: bytes) -> bool:
+        expected = None if there is None else there.etag
+        return store.exchange("state/raced", body, expected=expected) is not None
+
+    bodies = [b"%d" % number for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        won = list(threads.map(attempt, bodies))
+    assert sum(won) == 1
+    assert read(store, "state/raced") == bodies[won.index(True)]
+
+
+def test_stores_say_whether_they_guard_exchanges(store: Store) -> None:
+    """This Ceph heeds If-None-Match alone; a store that does not guard exchanges says so."""
+    is_ceph = store.url.startswith("s3://bucket-")
+    assert store.probe().exchange is not is_ceph
+
+
+def test_versions_of_a_store_without_any(store: Store) -> None:
+    """Where no versions are kept, they are the objects that are there, and need no id."""
+    for key, octets in (("a/x", b"1"), ("a/b/c", b"22"), ("b", b"333")):
+        put(store, key, octets)
+    found = list(store.versions("a/"))
+    assert [(one.key, one.size, one.version_id) for one in found] == [
+        ("a/b/c", 2, None),
+        ("a/x", 1, None),
+    ]
+    assert all(one.is_latest and not one.is_delete_marker for one in found)
+    assert [one.etag for one in found] == [stat.etag for stat in store.list("a/")]
+    assert len(list(store.versions(""))) == 3
+    assert list(store.versions("c")) == []
+
+
+def test_when_an_object_was_stored(store: Store) -> None:
+    """A store that says when it took an object says so in a listing, to HEAD, and of versions."""
+    before = time.time()
+    put(store, "a", b"x")
+    (listed,), (version,), found = store.list("a"), store.versions("a"), store.head("a")
+    assert found is not None
+    if store.url.startswith("memory:"):
+        assert listed.modified is version.modified is found.modified is None
+    else:
+        for modified in (listed.modified, version.modified, found.modified):
+            # S3 may round to the second; nothing here is in another hour.
+            assert modified is not None and abs(modified - before) < 3600
 
 
 @pytest.mark.parametrize("settings", ["memory", "directory", "moto"], indirect=True)
@@ -279,6 +358,8 @@ def test_keys_that_lead_elsewhere_are_refused(store: Store) -> None:
             read(store, key)
         with pytest.raises(StoreError):
             store.replace(key, b"x")
+        with pytest.raises(StoreError):
+            store.exchange(key, b"x", expected=None)
         with pytest.raises(StoreError):
             store.remove(key)
     assert keys(store) == []

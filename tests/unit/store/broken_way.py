@@ -13,7 +13,7 @@ class BrokenWay:
     Args:
         port: of the real server on loopback.
         chosen: given the first octets of a request, whether its answer is cut.
-        after: octets of the answer that come through before the cut.
+        after: octets of the answer that come through before the cut; may be changed on the way.
         cuts: how many answers are cut.
     """
 
@@ -22,7 +22,7 @@ class BrokenWay:
     ) -> None:
         self._port = port
         self._chosen = chosen
-        self._after = after
+        self.after = after
         self.cuts = cuts
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -62,7 +62,7 @@ class BrokenWay:
             while octets := client.recv(65536):
                 if self.cuts and self._chosen(octets):
                     self.cuts -= 1
-                    budget[0] = self._after
+                    budget[0] = self.after
                 server.sendall(octets)
         self._shut(server)
 

@@ -1,42 +1,28 @@
 """What only S3 can do wrong or well: against a real Ceph, unless a test says otherwise."""
 
 import hashlib
-import io
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.exceptions import ResponseStreamingError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 from broken_way import BrokenWay
+from s3_helpers import GUARDED, ONE, TYPE, UNGUARDED, opened, port_of
 
-from archiver.config import StoreSettings
 from archiver.errors import KeyTaken, StoreError
-from archiver.store import Capabilities, open_store, payload_of
+from archiver.store import Capabilities, payload_of
 from archiver.store import s3 as s3_module
-from archiver.store.s3 import S3Store
 from archiver.store.s3_requests import stat_of
 from infra.fixtures import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-TYPE = "message/rfc822"
-GUARDED = Capabilities(conditional=True, md5_etag=True, checksum=False)
-UNGUARDED = Capabilities(conditional=False, md5_etag=True, checksum=False)
-ONE = payload_of(b"one")
 DIGEST = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture
-def ceph_aws(bucket: Bucket, aws: pytest.MonkeyPatch) -> Bucket:
-    """An empty bucket on the real server, which the AWS configuration points to."""
-    for name, value in bucket.environment.items():
-        aws.setenv(name, value)
-    return bucket
+PUT_FIELDS = "Bucket Key Body ChecksumAlgorithm ChecksumSHA256 ContentLength ContentMD5 ContentType"
+ANY_PUT = dict.fromkeys(PUT_FIELDS.split(), ANY)
 
 
 @pytest.fixture
@@ -45,21 +31,6 @@ def client(ceph_aws: Bucket) -> Iterator["S3Client"]:
     with_environment = boto3.client("s3")
     yield with_environment
     with_environment.close()
-
-
-def opened(url: str, capabilities: Capabilities | None = GUARDED, **settings: Any) -> S3Store:
-    """A store with some settings."""
-    made = StoreSettings(url, **settings)
-    store = open_store(made, capabilities=capabilities)
-    assert isinstance(store, S3Store)
-    return store
-
-
-def port_of(bucket: Bucket) -> int:
-    """Where the real server listens."""
-    port = urlsplit(bucket.endpoint_url).port
-    assert port is not None
-    return port
 
 
 def test_probe_tells_what_ceph_gives(ceph_aws: Bucket) -> None:
@@ -82,6 +53,18 @@ def test_probe_leaves_no_version(ceph_aws: Bucket, client: "S3Client") -> None:
     assert "DeleteMarkers" not in left
 
 
+def test_lost_answer_to_an_exchange(ceph_aws: Bucket) -> None:
+    """An exchange that took place and whose answer was lost is tried again, and is success."""
+    with (
+        BrokenWay(port_of(ceph_aws), lambda octets: octets.startswith(b"PUT ")) as way,
+        opened(f"s3://{ceph_aws.name}", endpoint=way.url) as store,
+    ):
+        stat = store.exchange("state/a", b"one", expected=None)
+        assert way.cuts == 0
+        assert stat is not None and stat.etag == ONE.md5.hex()
+        assert store.exchange("state/a", b"two", expected=None) is None
+
+
 def test_unguarded_store_is_asked_first(ceph_aws: Bucket) -> None:
     """Where a server ignores the condition, what is there is looked at before anything is sent."""
     with opened(f"s3://{ceph_aws.name}", UNGUARDED) as store:
@@ -102,47 +85,6 @@ def test_lost_answer_to_a_write(ceph_aws: Bucket) -> None:
         assert way.cuts == 0
         assert stat.md5 == ONE.md5.hex()
         assert b"".join(store.read("a")) == b"one"
-
-
-def test_broken_read_goes_on(ceph_aws: Bucket) -> None:
-    """A transfer that breaks off goes on with the next octet, and gives each octet once."""
-    octets = b"".join(number.to_bytes(4, "big") for number in range(1_000_000))
-    with (
-        BrokenWay(
-            port_of(ceph_aws), lambda octets: octets.startswith(b"GET "), after=1_500_000, cuts=3
-        ) as way,
-        opened(f"s3://{ceph_aws.name}", endpoint=way.url) as store,
-    ):
-        store.put("a", payload_of(octets), content_type=TYPE)
-        assert b"".join(store.read("a", offset=1)) == octets[1:]
-        assert way.cuts == 0
-
-
-def test_read_that_breaks_for_ever(aws: pytest.MonkeyPatch) -> None:
-    """A transfer that never gets anywhere (made up here) is given up."""
-    aws.setattr(s3_module, "ATTEMPTS", 2)
-    with opened("s3://mail") as store, Stubber(store._client) as stub:
-        for _ in range(2):
-            stub.add_response("get_object", {"Body": _BrokenBody()})
-        with pytest.raises(StoreError, match="cannot be reached"):
-            list(store.read("a"))
-        stub.assert_no_pending_responses()
-
-
-def test_object_that_changes_while_it_is_read(ceph_aws: Bucket) -> None:
-    """Octets of two objects are never given as one."""
-    with (
-        BrokenWay(
-            port_of(ceph_aws), lambda octets: octets.startswith(b"GET "), after=1_500_000
-        ) as way,
-        opened(f"s3://{ceph_aws.name}", endpoint=way.url) as store,
-    ):
-        store.replace("state/a", bytes(3_000_000))
-        chunks = store.read("state/a")
-        assert next(chunks)
-        store.replace("state/a", b"x" * 3_000_000)
-        with pytest.raises(StoreError, match="changed"):
-            list(chunks)
 
 
 def test_options_reach_the_objects(ceph_aws: Bucket, client: "S3Client") -> None:
@@ -247,20 +189,34 @@ def test_probe_where_every_object_is_locked(aws: pytest.MonkeyPatch) -> None:
     with opened("s3://mail", None) as store, Stubber(store._client) as stub:
         stub.add_response("put_object", {"VersionId": "1"})
         stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
-        stub.add_response("head_object", {"ContentLength": 1})
-        stub.add_client_error("delete_object", "AccessDenied", http_status_code=403)
-        stub.add_response("delete_object", {})
-        assert store.probe().conditional
+        stub.add_response("head_object", {"ContentLength": 1, "ETag": f'"{DIGEST}"'})
+        stub.add_response("put_object", {"VersionId": "2"})
+        for _ in range(2):
+            stub.add_client_error("delete_object", "AccessDenied", http_status_code=403)
+            stub.add_response("delete_object", {})
+        assert store.probe() == Capabilities(True, False, False, exchange=False)
         stub.assert_no_pending_responses()
 
 
-def test_server_without_ranges(aws: pytest.MonkeyPatch) -> None:
-    """A server that answers a range with the whole object (made up here) is not believed."""
-    with opened("s3://mail") as store, Stubber(store._client) as stub:
-        whole = {"ResponseMetadata": {"HTTPStatusCode": 200}}
-        stub.add_response("get_object", {**whole, "Body": io.BytesIO(b"whole")})
-        with pytest.raises(StoreError, match="parts of objects"):
-            list(store.read("a", offset=2))
+@pytest.mark.parametrize("answer", ["heeded", "not offered", "always refused"])
+def test_probe_for_exchanges(aws: pytest.MonkeyPatch, answer: str) -> None:
+    """A server (made up here) guards exchanges if it tells a wrong ETag from the right one."""
+    with opened("s3://mail", None) as store, Stubber(store._client) as stub:
+        stub.add_response("put_object", {})
+        stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        stub.add_response("head_object", {"ContentLength": 1, "ETag": f'"{DIGEST}"'})
+        if answer == "not offered":
+            stub.add_client_error("put_object", "NotImplemented", http_status_code=501)
+        else:
+            stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        if answer == "heeded":
+            stub.add_response("put_object", {}, {**ANY_PUT, "IfMatch": f'"{DIGEST}"'})
+            stub.add_response("delete_object", {})
+        elif answer == "always refused":
+            stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        stub.add_response("delete_object", {})
+        assert store.probe().exchange is (answer == "heeded")
+        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(
@@ -289,8 +245,3 @@ def test_digests_that_an_answer_gives(
     """Only a plain MD5 counts as one, and only the digest of the whole object as its SHA-256."""
     stat = stat_of("a", 5, answer, capabilities)
     assert (stat.md5, stat.sha256) == (md5, sha256)
-
-
-class _BrokenBody(io.RawIOBase):
-    def read(self, size: int = -1, /) -> bytes:
-        raise ResponseStreamingError(error="cut")

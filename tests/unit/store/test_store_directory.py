@@ -1,7 +1,10 @@
 import errno
+import fcntl
+import hashlib
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -200,3 +203,72 @@ def test_many_directories_are_forgotten_again(
         store.put(f"{number}/a", ONE, content_type=TYPE)
     assert len(store._durable) <= 3
     assert len(list(store.list(""))) == 8
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP])
+def test_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Where nothing can be locked exchanges are not guarded, and are said not to be."""
+    store = DirectoryStore(tmp_path / "store")
+    assert store.probe().exchange
+    monkeypatch.setattr(fcntl, "flock", failing(number))
+    assert not store.probe().exchange
+    first = store.exchange("state/a", b"one", expected=None)
+    assert first is not None
+    assert store.exchange("state/a", b"two", expected=None) is None
+    assert store.exchange("state/a", b"two", expected=first.etag) is not None
+
+
+def test_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that fails for another reason is an error like any other."""
+    monkeypatch.setattr(fcntl, "flock", failing(errno.EIO))
+    with pytest.raises(StoreError) as caught:
+        DirectoryStore(tmp_path).exchange("state/a", b"one", expected=None)
+    assert "log" in caught.value.hint
+    assert not (tmp_path / "state/a").exists()
+
+
+def test_lock_is_no_object_and_leaves_no_trace(tmp_path: Path) -> None:
+    """While something is locked the lock is not taken for an object; afterwards it is gone."""
+    store = DirectoryStore(tmp_path)
+    store.exchange("state/a", b"one", expected=None)
+    with publish.exclusive(tmp_path / "state") as locked:
+        assert locked
+        assert len(names(tmp_path / "state")) == 2
+        assert [found.key for found in store.list("")] == ["state/a"]
+    assert names(tmp_path / "state") == ["a"]
+
+
+def test_lock_that_another_user_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock file that may only be read is locked all the same, and taken away."""
+    (tmp_path / f"{publish.HIDDEN}lock").touch()
+    real = os.open
+
+    def opening(path: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", opening)
+    with publish.exclusive(tmp_path) as locked:
+        assert locked
+    assert names(tmp_path) == []
+
+
+def test_many_exchanges_in_a_row(tmp_path: Path) -> None:
+    """Of writers that count on from what they saw, none overwrites what another has written."""
+    DirectoryStore(tmp_path).replace("state/count", b"0 nobody")
+
+    def count(who: int) -> None:
+        store, done = DirectoryStore(tmp_path), None
+        while done is None:
+            seen = b"".join(store.read("state/count"))
+            octets = b"%d by %d" % (int(seen.split()[0]) + 1, who)
+            etag = hashlib.sha256(seen).hexdigest()
+            done = store.exchange("state/count", octets, expected=etag)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(count, range(40)))
+    found = b"".join(DirectoryStore(tmp_path).read("state/count"))
+    assert found.startswith(b"40 by ")

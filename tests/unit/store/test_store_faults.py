@@ -42,10 +42,13 @@ def faulty(fault: Fault) -> FaultyStore:
     return FaultyStore(inner, {1: fault})
 
 
+ETAG = payload_of(b"abc").md5.hex()
 CALLS: dict[str, Callable[[FaultyStore], object]] = {
     "replace": lambda store: store.replace("state/a", b"new"),
+    "exchange": lambda store: store.exchange("state/a", b"new", expected=ETAG),
     "remove": lambda store: store.remove("state/a"),
     "list": lambda store: [stat.key for stat in store.list("state/")],
+    "versions": lambda store: [version.key for version in store.versions("state/")],
     "head": lambda store: store.head("state/a"),
     "read": lambda store: b"".join(store.read("state/a")),
 }
@@ -58,16 +61,16 @@ def test_every_call_can_fail(method: str, fault: Fault) -> None:
     store = faulty(fault)
     with pytest.raises(StoreError, match=f"{method} of state/.* {fault} it took place"):
         CALLS[method](store)
-    changed = {"replace": b"new", "remove": b""} if fault is Fault.AFTER else {}
+    done = {"replace": b"new", "exchange": b"new", "remove": b""} if fault is Fault.AFTER else {}
     found = b"".join(b"".join(store.read(stat.key)) for stat in store.list("state/"))
-    assert found == changed.get(method, b"abc")
+    assert found == done.get(method, b"abc")
 
 
 def test_what_is_lost() -> None:
     """A write that is lost is acknowledged; what is looked for is not found, though it is there."""
-    assert CALLS["list"](faulty(Fault.LOST)) == []
+    assert CALLS["list"](faulty(Fault.LOST)) == CALLS["versions"](faulty(Fault.LOST)) == []
     assert CALLS["head"](faulty(Fault.LOST)) is None
-    for method in ("replace", "remove"):
+    for method in ("replace", "exchange", "remove"):
         store = faulty(Fault.LOST)
         CALLS[method](store)
         assert b"".join(store.read("state/a")) == b"abc"
@@ -84,6 +87,9 @@ def test_what_is_rotten() -> None:
     assert b"".join(store.read("state/a")) == b"abc"
     store = faulty(Fault.ROTTEN)
     assert store.replace("state/a", b"new").size == 3
+    assert b"".join(store.read("state/a")) == b"\x91ew"
+    store = faulty(Fault.ROTTEN)
+    assert store.exchange("state/a", b"new", expected=ETAG)
     assert b"".join(store.read("state/a")) == b"\x91ew"
 
 

@@ -1,12 +1,14 @@
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from archiver.config import StoreSettings
 from archiver.errors import UsageError
-from archiver.store import open_store
+from archiver.store import Capabilities, open_store, remembered
 from archiver.store.opening import BucketPlace, DirectoryPlace, MemoryPlace, place_of
 
 
@@ -100,3 +102,15 @@ def test_a_directory_needs_no_s3(tmp_path: Path) -> None:
         "assert not {'boto3', 'botocore'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_was_found_is_remembered() -> None:
+    """What a probe found is taken from JSON, unless another version did not ask for all of it."""
+    found = Capabilities(conditional=True, md5_etag=False, checksum=True, exchange=True)
+    known = json.loads(json.dumps(asdict(found)))
+    assert remembered(known) == found
+    assert remembered(known | {"appends": True}) == found
+    del known["exchange"]
+    assert remembered(known) is None
+    assert remembered(None) is None
+    assert not Capabilities(**known).exchange
