@@ -110,6 +110,10 @@ class IntegrityError(ArchiverError):
     scope = Scope.STORE
 
 
+class UnknownFormat(IntegrityError):
+    """What the store holds was written by a newer version, and must not be guessed at."""
+
+
 class KeyTaken(IntegrityError):
     """Other octets than ours lie under a key that we were about to write."""
 

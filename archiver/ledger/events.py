@@ -8,6 +8,8 @@ chain says what the ledger says, and a crash at any point only makes it say so l
 import json
 from typing import Any
 
+from archiver.format import account_json
+from archiver.format.records import AccountSays
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.database import Ledger
 
@@ -30,15 +32,8 @@ def describe(ledger: Ledger, account: LedgerAccount) -> None:
     )
     assert row is not None
     host, utf8, distrusted, retires, described = row
-    record = json.dumps(
-        {
-            "kind": "account",
-            "host": host,
-            "utf8": None if utf8 is None else bool(utf8),
-            "distrusted": distrusted,
-            "retires": bool(retires),
-        }
-    )
+    says = AccountSays(host, None if utf8 is None else bool(utf8), distrusted, bool(retires))
+    record = json.dumps(account_json(says))
     if record == described:
         return
     with ledger.write() as db:

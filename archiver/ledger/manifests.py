@@ -8,10 +8,16 @@ names the events that wait (``events.py``), and then what a batch brought, if it
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from archiver.format import ManifestHead, locator_json, manifest_key, manifest_octets
+from archiver.format import (
+    ManifestHead,
+    archived_json,
+    linked_json,
+    manifest_key,
+    manifest_octets,
+)
+from archiver.format.records import Archived, ArchivedPart, BatchName, Linked
 from archiver.ledger import copies, events
 from archiver.ledger.accounts import LedgerAccount, renew_writer, writer
 from archiver.ledger.database import Ledger
@@ -55,7 +61,7 @@ def draft(ledger: Ledger, account: LedgerAccount, batch: Batch | None, now: floa
     taken = len(records)
     if batch is not None:
         records += _records(ledger, account, batch, now)
-    head = _next(ledger, account)
+    head = _next(ledger, account, now)
     octets = manifest_octets(head, records)
     digest = hashlib.sha256(octets)
     with ledger.write() as db:
@@ -80,7 +86,7 @@ def draft(ledger: Ledger, account: LedgerAccount, batch: Batch | None, now: floa
     return Manifest(row, key, octets, digest.hexdigest())
 
 
-def _next(ledger: Ledger, account: LedgerAccount) -> ManifestHead:
+def _next(ledger: Ledger, account: LedgerAccount, now: float) -> ManifestHead:
     """The place behind the last manifest of this writer's chain."""
     own = writer(ledger)
     last = ledger.row(
@@ -89,7 +95,7 @@ def _next(ledger: Ledger, account: LedgerAccount) -> ManifestHead:
         (account.row, account.store, own),
     )
     sequence, previous = (1, None) if last is None else (last[0] + 1, last[1].hex())
-    return ManifestHead(account.name, own, sequence, previous)
+    return ManifestHead(account.name, own, sequence, previous, int(now))
 
 
 def is_proven(ledger: Ledger, account: LedgerAccount, batch: Batch) -> bool:
@@ -132,57 +138,39 @@ def _message_copies(
 def _records(
     ledger: Ledger, account: LedgerAccount, batch: Batch, now: float
 ) -> list[dict[str, Any]]:
-    archived = [_archived(ledger, account, message, now) for message in batch.messages]
+    name = BatchName(batch.day, batch.id)
+    archived = [
+        archived_json(_archived(ledger, account, message, name, now)) for message in batch.messages
+    ]
     linked = [
-        {
-            "kind": "linked",
-            "uidl": message.uidl,
-            "listed_size": message.listed_size,
-            "digest": message.digest,
-        }
+        linked_json(Linked(message.uidl, message.digest, message.listed_size, name, int(now)))
         for message in batch.linked
     ]
     return [*archived, *linked]
 
 
 def _archived(
-    ledger: Ledger, account: LedgerAccount, message: SpooledMessage, now: float
-) -> dict[str, Any]:
-    raw, *parts = (
-        copy
-        for copy in _message_copies(ledger, account, message)
-        if copy is not None and copy.proof is not None
+    ledger: Ledger, account: LedgerAccount, message: SpooledMessage, batch: BatchName, now: float
+) -> Archived:
+    found = _message_copies(ledger, account, message)
+    raw, *parts = (copy for copy in found if copy is not None)
+    assert raw.proof is not None
+    return Archived(
+        uidl=message.uidl,
+        digest=message.digest,
+        header_digest=message.header_digest,
+        size=message.length,
+        listed_size=message.listed_size,
+        host=account.host,
+        utf8=bool(account.utf8),
+        anomalies=message.anomalies,
+        raw=raw.locator,
+        proof=raw.proof,
+        parts=tuple(ArchivedPart(part.digest, part.locator, part.proof) for part in parts),
+        fetched_at=int(message.fetched_at),
+        archived_at=int(now),
+        batch=batch,
     )
-    return {
-        "kind": "archived",
-        "digest": message.digest,
-        "header_digest": message.header_digest,
-        "size": message.length,
-        "uidl": message.uidl,
-        "listed_size": message.listed_size,
-        "source": {
-            "protocol": "pop3",
-            "host": account.host,
-            "utf8": bool(account.utf8),
-            "anomalies": list(message.anomalies),
-        },
-        "raw": locator_json(raw.locator),
-        "proof": raw.proof,
-        "parts": [
-            {
-                "digest": part.digest,
-                "size": part.locator.length,
-                "locator": locator_json(part.locator),
-            }
-            for part in parts
-        ],
-        "fetched_at": _rfc3339(message.fetched_at),
-        "archived_at": _rfc3339(now),
-    }
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seal(ledger: Ledger, manifest: Manifest, now: float) -> None:
@@ -193,11 +181,12 @@ def seal(ledger: Ledger, manifest: Manifest, now: float) -> None:
             (int(now), manifest.row),
         )
         events.settle(db, manifest.row)
-        batch = db.execute(
-            "SELECT batch_id FROM manifests WHERE id = ?", (manifest.row,)
-        ).fetchone()[0]
+        batch, drafted_at = db.execute(
+            "SELECT batch_id, drafted_at FROM manifests WHERE id = ?", (manifest.row,)
+        ).fetchone()
         if batch is not None:
-            _close_batch(db, batch, int(now))
+            # As its manifest says, so that whoever has that alone knows the same.
+            _close_batch(db, batch, drafted_at)
 
 
 def close_empty(ledger: Ledger, batch: str, now: float) -> None:

@@ -215,7 +215,8 @@ _DELETION = (
     BEGIN
         INSERT INTO events (account_id, record) VALUES (new.account_id, json_object(
             'kind', iif(new.problem = 'held', 'held', 'released'), 'uidl', new.uidl,
-            'digest', lower(nullif(hex(new.digest), '')), 'reason', new.reason));
+            'digest', lower(nullif(hex(new.digest), '')), 'listed_size', new.listed_size,
+            'reason', new.reason));
     END
     """,
     """

@@ -88,13 +88,19 @@ def test_held_and_released(ledger: Ledger) -> None:
     visit(ledger, A)
     with ledger.write() as db:
         db.execute(
-            "INSERT INTO messages (account_id, uidl, stage, listed_at, problem, reason, tries)"
-            " VALUES (1, 'x', 'listed', 0, 'failed', 'refused', 5)"
+            "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, problem,"
+            " reason, tries) VALUES (1, 'x', 7, 'listed', 0, 'failed', 'refused', 5)"
         )
     hold(ledger, owner(ledger), tries=5)
     release(ledger, owner(ledger).name, ["x"])
     held, released, _ = told(ledger)
-    assert held == {"kind": "held", "uidl": "x", "digest": None, "reason": "refused"}
+    assert held == {
+        "kind": "held",
+        "uidl": "x",
+        "digest": None,
+        "listed_size": 7,
+        "reason": "refused",
+    }
     assert (released["kind"], released["uidl"]) == ("released", "x")
 
 

@@ -126,7 +126,7 @@ def test_manifest_names_what_was_archived(ledger: Ledger) -> None:
     made = manifests.draft(ledger, account, batch, NOW)
     head, (described, archived, linked) = read_manifest(made.octets)
     assert (described["kind"], described["host"]) == ("account", "pop.example.com")
-    assert head == ManifestHead(NAME, writer(ledger), 1, None)
+    assert head == ManifestHead(NAME, writer(ledger), 1, None, int(NOW))
     assert made.key == manifest_key(NAME, writer(ledger), 1)
     assert made.digest == hashlib.sha256(made.octets).hexdigest()
     assert manifests.segment_of(ledger, made) == batch.segment
@@ -136,12 +136,16 @@ def test_manifest_names_what_was_archived(ledger: Ledger) -> None:
     assert archived["raw"]["key"].endswith(f"/{name}/{message.digest}.eml")
     assert archived["proof"] == "listed"
     assert [one["digest"] for one in archived["parts"]] == [PART]
+    assert [one["proof"] for one in archived["parts"]] == ["listed"]
+    assert archived["batch"] == f"{batch.day}/{name}"
     assert archived["source"]["host"] == "pop.example.com"
     assert linked == {
         "kind": "linked",
         "uidl": "twin",
         "listed_size": len(A.octets),
         "digest": message.digest,
+        "batch": f"{batch.day}/{name}",
+        "archived_at": "2026-05-28T20:26:40Z",
     }
 
 
@@ -186,7 +190,7 @@ def test_chain_moves(ledger: Ledger) -> None:
     assert writer(ledger) != old
     assert manifests.unproven(ledger, account) is None
     head, records = read_manifest(manifests.draft(ledger, account, batch, NOW).octets)
-    assert head == ManifestHead(NAME, writer(ledger), 1, None)
+    assert head == ManifestHead(NAME, writer(ledger), 1, None, int(NOW))
     assert [record["uidl"] for record in records] == ["b"]
 
 
