@@ -1,14 +1,17 @@
 from archiver.store.contract import Capabilities, ObjectMissing, Stat, Store, Version, remembered
+from archiver.store.hazards import Hazard, hazards
 from archiver.store.opening import canonical_url, open_store
 from archiver.store.payload import payload_of, payload_of_slice
 
 __all__ = [
     "Capabilities",
+    "Hazard",
     "ObjectMissing",
     "Stat",
     "Store",
     "Version",
     "canonical_url",
+    "hazards",
     "open_store",
     "payload_of",
     "payload_of_slice",

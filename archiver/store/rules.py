@@ -128,18 +128,20 @@ def _prefix(rule: Mapping[str, Any]) -> str:
 
 def _expiry(expiration: Mapping[str, Any]) -> str:
     if "Days" in expiration:
-        return f"after {expiration['Days']} days"
+        return _after(expiration["Days"])
     return f"on {_day(expiration['Date'])}" if "Date" in expiration else ""
 
 
 def _cold(transitions: Iterable[Mapping[str, Any]]) -> str:
     for one in transitions:
         if one.get("StorageClass") in _COLD:
-            when = (
-                f"on {_day(one['Date'])}" if "Date" in one else f"after {one.get('Days', 0)} days"
-            )
+            when = f"on {_day(one['Date'])}" if "Date" in one else _after(one.get("Days", 0))
             return f"{one['StorageClass']} {when}"
     return ""
+
+
+def _after(days: int) -> str:
+    return f"after {days} day{'' if days == 1 else 's'}"
 
 
 def _day(date: datetime | str) -> str:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+class NotTold(StoreError):
+    """The server forbids the question, or does not know it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """An answer of a server: how long it took, and what its clock said meanwhile.
@@ -46,7 +50,10 @@ class Reached:
 
 
 class BucketExamination:
-    """Asks a bucket about itself; every question may raise StoreError, with a hint."""
+    """Asks a bucket about itself; every question may raise StoreError, with a hint.
+
+    It is NotTold where the server answers, and the answer is that it does not tell.
+    """
 
     def __init__(self, settings: StoreSettings) -> None:
         """Asks nothing yet.
@@ -161,8 +168,11 @@ class BucketExamination:
             if nothing and code_of(error) == nothing:
                 return {}
             if code_of(error) in UNKNOWN:
-                raise StoreError(f"{doing.endpoint} does not know {permission}") from error
-            raise explain(error, doing) from error
+                raise NotTold(f"{doing.endpoint} does not know {permission}") from error
+            refused = explain(error, doing)
+            if code_of(error) in FORBIDDEN:
+                raise NotTold(refused.message, hint=refused.hint) from error
+            raise refused from error
         except BotoCoreError as error:
             raise explain(error, doing) from error
         return answer

@@ -10,13 +10,14 @@ a machine out of memory) takes nothing with it but its task.
 """
 
 from archiver.workers.claims import Claims
-from archiver.workers.tasks import Archive, Archived, Prepare, PutManifest, Read, halves
+from archiver.workers.tasks import Archive, Archived, Hazards, Prepare, PutManifest, Read, halves
 from archiver.workers.worker import Worker, WorkerBug, WorkerDied
 
 __all__ = [
     "Archive",
     "Archived",
     "Claims",
+    "Hazards",
     "Prepare",
     "PutManifest",
     "Read",

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any
 
+from archiver.config import StoreSettings
 from archiver.errors import ArchiverError, IntegrityError
 from archiver.format import (
     FORMAT_KEY,
@@ -22,7 +23,7 @@ from archiver.model import Batch, Copy, Kind, Locator, Mail
 from archiver.stages.index import read_unread
 from archiver.stages.upload import THREADS, Uploaded, upload
 from archiver.stages.verify import Verified, verify
-from archiver.store import Capabilities, Store, open_store, payload_of
+from archiver.store import Capabilities, Store, hazards, open_store, payload_of
 from archiver.workers.tasks import (
     Archive,
     Archived,
@@ -30,6 +31,7 @@ from archiver.workers.tasks import (
     Done,
     Entries,
     Failed,
+    Hazards,
     Prepare,
     PutManifest,
     Read,
@@ -39,6 +41,7 @@ _ENTRIES_AT_ONCE = 50
 _TEXT_AT_ONCE = 1 << 20
 _READING = 8
 _JSON_TYPE = "application/json"
+_FIRST = "the first task of a worker is Prepare"
 
 
 class _Server:
@@ -46,6 +49,7 @@ class _Server:
 
     def __init__(self, pipe: "Connection[Any, Any]") -> None:
         self._pipe = pipe
+        self._settings: StoreSettings | None = None
         self._store: Store | None = None
         self._entries: list[tuple[Entry, Location]] = []
         self._text = 0
@@ -76,13 +80,16 @@ class _Server:
             case Read():
                 self._read(task)
                 return None
+            case Hazards():
+                assert self._settings is not None, _FIRST
+                return hazards(self._settings)
         raise TypeError(f"no task: {task!r}")
 
     def _prepare(self, task: Prepare) -> Capabilities:
         store = open_store(
             task.settings, capabilities=task.capabilities, connections=max(THREADS, _READING)
         )
-        self._store = store
+        self._settings, self._store = task.settings, store
         capabilities = task.capabilities or store.probe()
         if task.check:
             if store.head(FORMAT_KEY) is None:
@@ -135,7 +142,7 @@ class _Server:
         self._flush()
 
     def _opened(self) -> Store:
-        assert self._store is not None, "the first task of a worker is Prepare"
+        assert self._store is not None, _FIRST
         return self._store
 
     def _claim(self, digest: str) -> bool:

@@ -59,6 +59,11 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Hazards:
+    """Ask the store what it might do by itself with the mail in it; see ``store.hazards``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Archived:
     """The end of ``Archive``: what was put, what of it is proven, what failed and why."""
 

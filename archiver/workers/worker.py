@@ -9,7 +9,17 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from archiver.errors import ArchiverError
-from archiver.workers.tasks import Archive, Claim, Done, Entries, Failed, Prepare, PutManifest, Read
+from archiver.workers.tasks import (
+    Archive,
+    Claim,
+    Done,
+    Entries,
+    Failed,
+    Hazards,
+    Prepare,
+    PutManifest,
+    Read,
+)
 
 if TYPE_CHECKING:
     from archiver.index import Entry, Location
@@ -45,7 +55,7 @@ class Worker:
 
     def run(
         self,
-        task: Archive | PutManifest | Read | Prepare,
+        task: Archive | PutManifest | Read | Prepare | Hazards,
         *,
         claim: Callable[[str], bool] = lambda digest: True,
         entries: "Callable[[Sequence[tuple[Entry, Location]]], None]" = lambda entries: None,
@@ -58,7 +68,8 @@ class Worker:
             entries: takes what the index should hold.
 
         Returns:
-            ``Archived`` for ``Archive``, ``Capabilities`` for ``Prepare``, else None.
+            ``Archived`` for ``Archive``, ``Capabilities`` for ``Prepare``, the hazards for
+            ``Hazards``, else None.
 
         Raises:
             WorkerDied: the process ended; the next task gets a new one.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from archiver.config import StoreSettings
 from archiver.errors import ArchiverError, StoreError
 from archiver.store import canonical_url, open_store
+from archiver.store.hazards import hazard_of
 from archiver.verbs.doctor.findings import Chart, Examination
 from archiver.verbs.doctor.probe import see_format, try_store
 
@@ -180,20 +181,11 @@ def _see_lifecycle(chart: Chart, bucket: "BucketExamination", _: StoreSettings) 
         ]
     )
     for rule in rules:
+        hazard = hazard_of(rule)
         if rule.expires:
-            chart.problem(
-                "lifecycle",
-                StoreError(
-                    f"the rule {rule.name or rule.prefix!r} deletes mail {rule.expires}",
-                    hint="take the rule away, or keep it off the archive's prefix",
-                ),
-            )
+            chart.problem("lifecycle", StoreError(hazard.line, hint=hazard.hint))
         else:
-            chart.note(
-                "lifecycle",
-                f"the rule {rule.name or rule.prefix!r} moves mail to {rule.cold}",
-                "what lies there must be restored before archiver can read it",
-            )
+            chart.note("lifecycle", hazard.line, hazard.hint)
     if not rules:
         chart.ok("lifecycle", "no rule takes mail away")
 

@@ -2,7 +2,9 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
+import boto3
 import psutil
 import pytest
 
@@ -10,16 +12,18 @@ from archiver.config import StoreSettings
 from archiver.errors import IntegrityError, StoreError
 from archiver.format import FORMAT_KEY, manifest_key
 from archiver.model import Batch, SpooledMessage
-from archiver.store import Capabilities, open_store, payload_of
+from archiver.store import Capabilities, Hazard, open_store, payload_of
 from archiver.workers import (
     Archive,
     Claims,
+    Hazards,
     Prepare,
     PutManifest,
     Worker,
     WorkerDied,
     halves,
 )
+from infra.fixtures import Bucket
 
 KEY = manifest_key("me", "w", 1)
 
@@ -83,6 +87,26 @@ def test_foreign_format(settings: StoreSettings) -> None:
             one.run(PutManifest(KEY, b"x"))
     finally:
         one.close()
+
+
+def test_hazards(settings: StoreSettings, ceph_aws: Bucket) -> None:
+    """A worker tells what its store might do with mail by itself."""
+    one = worker(settings)
+    two = worker(StoreSettings(f"s3://{ceph_aws.name}/archive"))
+    client: Any = boto3.client("s3")
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    client.put_bucket_lifecycle_configuration(
+        Bucket=ceph_aws.name, LifecycleConfiguration={"Rules": [rule]}
+    )
+    client.close()
+    try:
+        assert one.run(Hazards()) == ()
+        (found,) = two.run(Hazards())
+        assert isinstance(found, Hazard)
+        assert "deletes mail after 1 day" in found.line
+    finally:
+        one.close()
+        two.close()
 
 
 def test_killed_at_work(settings: StoreSettings, tmp_path: Path) -> None:
