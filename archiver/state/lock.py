@@ -7,6 +7,7 @@ any way, so a stale file locks nobody out.
 import fcntl
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +67,9 @@ class AccountLock:
     def release(self) -> None:
         """Gives the lock back."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            # Closing is what counts; a name that cannot be removed from the file does no harm.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -1,5 +1,6 @@
 """Names below the state directory."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class StatePaths:
         return self.root / "locks"
 
     def create(self) -> None:
-        """Makes the directories, for the owner's eyes alone: they hold mail.
+        """Makes the directories, durable and for the owner's eyes alone: they hold mail.
 
         Raises:
             LocalDiskError: that is not possible.
@@ -46,8 +47,27 @@ class StatePaths:
         try:
             for directory in (self.root, self.spool, self.locks):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.ledger.exists():
+                # A run that was killed may have made them, so it does not matter who did.
+                for directory in (self.root, *self.root.parents):
+                    _sync_own(directory)
         except OSError as error:
             raise LocalDiskError(
                 f"cannot make the state directory {self.root}: {error.strerror}",
                 hint="name a directory that you may write with --state",
             ) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_own(directory: Path) -> None:
+    # What we may not even read or write is not ours, and so are the names in it.
+    if os.access(directory, os.R_OK | os.W_OK):
+        sync_directory(directory)

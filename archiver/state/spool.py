@@ -18,6 +18,7 @@ from pathlib import Path
 
 from archiver.errors import LocalDiskError
 from archiver.format import account_segment
+from archiver.state.paths import sync_directory
 
 _BUFFER = 1 << 20
 _COPY_CHUNK = 1 << 20
@@ -36,6 +37,7 @@ class Spool:
         self.root = root
         self.limit = limit
         self._sizes: dict[str, int] = {}
+        self._durable: set[Path] = set()
         self._guard = threading.Lock()
 
     def recover(self, account: str, needed: Iterable[tuple[str, int]]) -> list[str]:
@@ -74,6 +76,17 @@ class Spool:
     def path(self, segment: str) -> Path:
         """The file of a segment."""
         return self.root / segment
+
+    def make_directory(self, directory: Path) -> None:
+        """Makes a directory below the spool and its entry durable, once, whoever made it.
+
+        A run that was killed may have made it and not come to more.
+        """
+        if directory not in self._durable:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for above in (directory.parent, self.root):
+                sync_directory(above)
+            self._durable.add(directory)
 
     def create(self, account: str, now: float) -> "Segment":
         """A new, empty segment for an account.
@@ -132,10 +145,7 @@ class Segment:
         self.octets = 0
         self._path = spool.path(name)
         with _disk(self._path):
-            if not self._path.parent.exists():
-                self._path.parent.mkdir(mode=0o700, parents=True)
-                for directory in (self._path.parent.parent, spool.root):
-                    _fsync_directory(directory)
+            spool.make_directory(self._path.parent)
             descriptor = os.open(
                 self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
             )
@@ -170,7 +180,7 @@ class Segment:
                 self._file.flush()
                 os.fsync(self._file.fileno())
                 self._file.close()
-                _fsync_directory(self._path.parent)
+                sync_directory(self._path.parent)
         except LocalDiskError:
             self.discard()
             raise
@@ -209,11 +219,3 @@ def _disk(path: Path) -> Iterator[None]:
             f"cannot write {path}: {error.strerror}",
             hint="mend the disk or its permissions, then run again; nothing is lost",
         ) from error
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

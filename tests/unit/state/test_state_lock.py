@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +74,21 @@ def test_no_directory(tmp_path: Path) -> None:
         AccountLock(tmp_path / "missing", ME, "run").acquire()
 
 
+def test_release_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock is given back even where its file cannot be written."""
+    lock = AccountLock(tmp_path, ME, "run")
+    lock.acquire()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "ftruncate", full)
+        lock.release()
+    AccountLock(tmp_path, ME, "run").acquire()
+
+
+def full(*_: object) -> None:
+    """There is no room."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_odd_accounts(tmp_path: Path) -> None:
     """Whatever an account is called, its lock lies in the directory and nowhere else."""
     locks = [AccountLock(tmp_path, name, "run") for name in ("..", "a/b", "ü", ".", "kept")]
@@ -90,6 +107,25 @@ def test_paths(tmp_path: Path) -> None:
     assert paths.root.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in paths.root.iterdir()} == {"spool", "locks"}
     assert {paths.ledger.name, paths.index.name} == {"ledger.db", "index.db"}
+
+
+def test_paths_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until there is a ledger every directory up to the root is synced, whoever made it."""
+    synced: list[Path] = []
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()),
+    )
+    paths = StatePaths(tmp_path / "a" / "state")
+    for _ in range(2):
+        synced.clear()
+        paths.create()
+        assert {paths.root, tmp_path / "a", tmp_path} <= set(synced)
+    paths.ledger.touch()
+    synced.clear()
+    paths.create()
+    assert synced == []
 
 
 def test_paths_in_the_way(tmp_path: Path) -> None:
