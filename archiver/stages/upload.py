@@ -84,6 +84,10 @@ def upload(
             puts.cancel(error)
             raise
         puts.finish()
+    # A part is put once, for the first message that has it, and missed by all that have it.
+    for digest, digests in parts.items():
+        for part in puts.refused.keys() & set(digests):
+            puts.failed.setdefault(digest, puts.refused[part])
     return Uploaded(copies=tuple(puts.copies), parts=parts, failed=puts.failed)
 
 
@@ -142,6 +146,7 @@ class _Puts:
         self._error: BaseException | None = None
         self.copies: list[Copy] = []
         self.failed: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
 
     def put(self, kind: Kind, key: str, payload: Payload, content_type: str, *, of: str) -> None:
         """Starts a write as soon as there is room for one more.
@@ -161,6 +166,8 @@ class _Puts:
                 self._store_one(kind, key, payload, content_type)
         except (MessageError, KeyTaken) as error:
             self.failed[of] = error.message
+            if kind is Kind.PART:
+                self.refused[payload.sha256] = error.message
         except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
             self._error = self._error or error
         finally:

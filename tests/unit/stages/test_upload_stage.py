@@ -186,6 +186,17 @@ def test_one_message_fails(tmp_path: Path, lies: bool) -> None:
     assert [copy.digest for copy in done.copies] == [sha(second)]
 
 
+def test_a_part_fails_all_that_have_it(tmp_path: Path) -> None:
+    """Where a part cannot be stored, every message of the batch that has it fails, no other."""
+    one, two = message("one", SMALL_PART), message("two", SMALL_PART)
+    store = Taken()
+    store.bad = sha(SMALL_PART)
+    grants = iter((True, False))
+    batch = batch_of(tmp_path, one, message("three"), two)
+    done, _ = put(batch, tmp_path, store, claim=lambda digest: next(grants))
+    assert done.failed.keys() == {sha(one), sha(two)}
+
+
 @pytest.mark.parametrize("size", [10, 2 << 20])
 def test_octets_changed_in_the_spool(tmp_path: Path, size: int) -> None:
     """A message whose octets rotted in the spool fails alone and is not stored."""
