@@ -118,6 +118,13 @@ class KeyTaken(IntegrityError):
     """Other octets than ours lie under a key that we were about to write."""
 
 
+class DeletionStopped(ArchiverError):
+    """What would be deleted on the server is more than anybody is likely to mean, or not safe."""
+
+    exit_code = 3
+    scope = Scope.ACCOUNT
+
+
 class AlreadyRunning(ArchiverError):
     """Another run holds this account's lock."""
 

@@ -93,6 +93,25 @@ class LinkedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Present:
+    """A message that the server listed last, as the ledger knows it when deletion is planned.
+
+    ``row`` is its row; ``size`` are the octets of its raw copy, of its listing before there is one;
+    ``archived_at`` is when it became ARCHIVED, in seconds since the epoch, None if it did not;
+    ``newer`` is how many listed messages are newer.
+    """
+
+    row: int
+    uidl: str | None
+    digest: str | None
+    size: int
+    stage: Stage
+    troubled: bool
+    archived_at: int | None
+    newer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Messages made durable together: the unit of work for a worker and one prefix in the store.
 

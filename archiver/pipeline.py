@@ -6,44 +6,49 @@ writes the index. The main thread waits, and adds up.
 
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from archiver.archiving import Archivist, Chains, Progress, Steps
+from archiver.archiving import Archivist, Progress, Steps
 from archiver.clock import StoppableClock
 from archiver.config import AccountSettings, Settings
-from archiver.dispatch import Dispatch, Handing
+from archiver.deleting import NO_ORDER, Deleting, Order, words
+from archiver.dispatch import Dispatch
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
+from archiver.fetching import Fetching
 from archiver.indexing import Indexer, lacking, trust_marks
 from archiver.ledger import Ledger, events, landing, manifests
 from archiver.ledger.accounts import (
     LedgerAccount,
     begin_run,
-    capabilities,
     end_run,
     has_run,
     open_account,
     other_stores,
-    remember_capabilities,
 )
 from archiver.ledger.holding import hold
-from archiver.ledger.listing import Listing
 from archiver.ledger.seen import Counts
 from archiver.ledger.status import problem_count
 from archiver.ledger.unread import mark_read, unread_batches
 from archiver.mailbox import mailbox
 from archiver.model import Clock, Reconciliation, Reporter
-from archiver.reporting import Outcome, StageReport, Work, reconcile, report_stage
-from archiver.stages.fetch import fetch
-from archiver.stages.fetch_job import Archiving, FetchJob, NoArchiving
+from archiver.reporting import (
+    Outcome,
+    Report,
+    Work,
+    reconcile,
+    report_prune,
+    report_stage,
+)
+from archiver.staff import Staff
 from archiver.state import AccountLock, Spool, StatePaths
-from archiver.store import Capabilities, canonical_url, remembered
-from archiver.workers import Claims, Prepare, Read, Worker
+from archiver.store import canonical_url
+from archiver.workers import Read
 from archiver.working import Account
 
 
@@ -55,6 +60,7 @@ class Verb(StrEnum):
     UPLOAD = "upload"
     VERIFY = "verify"
     INDEX = "index"
+    PRUNE = "prune"
 
 
 _STEPS = {
@@ -62,7 +68,7 @@ _STEPS = {
     Verb.UPLOAD: Steps(verify=False, index=False),
     Verb.VERIFY: Steps(upload=False, index=False),
 }
-_NO_STEPS = Steps(upload=False, verify=False, index=False)
+_CHRONICLED = (Verb.RUN, Verb.VERIFY, Verb.PRUNE)
 
 
 def run(
@@ -72,6 +78,7 @@ def run(
     reporter: Reporter,
     stop: threading.Event,
     limit: int | None = None,
+    order: Order = NO_ORDER,
 ) -> Outcome:
     """Runs the stages of ``verb`` for every account of the settings.
 
@@ -81,18 +88,21 @@ def run(
         reporter: hears what happens.
         stop: set it to end the run at the next safe point.
         limit: the most messages to fetch for each account, None for all.
+        order: what a person asked of deletion beyond the settings.
 
     Raises:
         UsageError: the settings cannot be used; nothing was done.
         LocalDiskError: the state directory cannot be used.
     """
     with ExitStack() as stack:
-        job = _Run(settings, verb, reporter, stop, limit)
+        job = _Run(settings, verb, reporter, stop)
         stack.callback(job.close)
         job.begin(stack)
         if verb in (Verb.RUN, Verb.FETCH):
-            job.fetch()
+            job.fetch(limit)
         job.archive()
+        if verb in (Verb.RUN, Verb.PRUNE):
+            job.delete(order)
         job.chronicle()
         if verb in (Verb.RUN, Verb.INDEX):
             job.index()
@@ -113,13 +123,11 @@ class _Run:
         verb: Verb,
         reporter: Reporter,
         stop: threading.Event,
-        limit: int | None,
     ) -> None:
         self.settings = settings
         self.verb = verb
         self.reporter = reporter
         self.stop = stop
-        self.limit = limit
         self.clock: Clock = StoppableClock(stop)
         self.paths = StatePaths(Path(settings.state))
         self.paths.create()
@@ -129,13 +137,18 @@ class _Run:
         self.accounts: list[Account] = []
         self.busy: list[str] = []
         self.errors: list[ArchiverError] = []
-        self._claims = Claims()
-        self._chains = Chains()
-        self._preparing = threading.Lock()
-        self._capabilities: Capabilities | None = None
         self._reported: Exception | None = None
+        self.staff = Staff(
+            self.paths.ledger,
+            settings.store,
+            self.spool,
+            self.indexer.add,
+            reporter,
+            self.clock,
+            _STEPS.get(verb, Steps()),
+        )
         count = settings.workers or os.cpu_count() or 1
-        self.dispatch = Dispatch(count, self._archivist, self.spool, stop.is_set, reporter)
+        self.dispatch = Dispatch(count, self.staff.archivist, self.spool, stop.is_set, reporter)
 
     def begin(self, stack: ExitStack) -> None:
         """Opens the accounts under their locks, and takes stock of what earlier runs left."""
@@ -159,6 +172,7 @@ class _Run:
         now = self.clock.now()
         host = settings.server.host
         owner = open_account(self.ledger, settings.name, store_url=url, host=host)
+        self.staff.store_row = owner.store
         if not has_run(self.ledger, owner) and (others := other_stores(self.ledger, owner)):
             self.reporter.note(
                 owner.name,
@@ -181,14 +195,50 @@ class _Run:
             for batch in landing.pending(self.ledger, owner, tries=account.settings.tries):
                 self.dispatch.landed(owner.name, batch)
 
-    def fetch(self) -> None:
+    def fetch(self, limit: int | None) -> None:
         """Fetches every account, several side by side; returns when all have ended."""
-        ready = [account for account in self.accounts if self._unlock(account)]
-        with ThreadPoolExecutor(max(1, self.settings.connections), "fetch") as pool:
-            futures = [pool.submit(self._fetch, account) for account in ready]
-            wait(futures)
-        for future in futures:
-            future.result()
+        fetching = Fetching(
+            self.paths.ledger,
+            self.spool,
+            self.dispatch if self.verb is Verb.RUN else None,
+            self.reporter,
+            self.clock,
+            self.stop.is_set,
+            limit,
+        )
+        self._each([one for one in self.accounts if self._unlock(one)], fetching.fetch)
+
+    def delete(self, order: Order) -> None:
+        """Deletes on the servers what is archived, as far as policies and proofs permit."""
+        deleting = Deleting(
+            self.paths.ledger,
+            self.spool,
+            self.dispatch,
+            self.reporter,
+            self.clock,
+            self.stop.is_set,
+            order,
+        )
+        self._each([one for one in self.accounts if self._may_delete(one, order)], deleting.delete)
+        self._drain()
+
+    def _may_delete(self, account: Account, order: Order) -> bool:
+        if account.codes or self.dispatch.error is not None or self.stop.is_set():
+            return False
+        if self.verb is Verb.PRUNE:
+            return order.dry_run or self._unlock(account)
+        return account.settings.deletion.delete == "verified"
+
+    def _each(self, accounts: Sequence[Account], work: Callable[[Account], None]) -> None:
+        def attempt(account: Account) -> None:
+            try:
+                work(account)
+            except ArchiverError as error:
+                self._failed(account, error)
+
+        with ThreadPoolExecutor(max(1, self.settings.connections), "account") as pool:
+            for future in [pool.submit(attempt, account) for account in accounts]:
+                future.result()
 
     def _unlock(self, account: Account) -> bool:
         """Finds the secrets before anything runs, since a person may have to be asked."""
@@ -198,34 +248,6 @@ class _Run:
             self._failed(account, error)
             return False
         return True
-
-    def _fetch(self, account: Account) -> None:
-        assert account.mailbox is not None
-        with Ledger.open(self.paths.ledger) as ledger:
-            listing = Listing(ledger, account.ledger_account, tries=account.settings.tries)
-            job = FetchJob(
-                settings=account.settings,
-                mailbox=account.mailbox,
-                listing=listing,
-                spool=self.spool,
-                archiving=self._handing(account),
-                reporter=self.reporter,
-                clock=self.clock,
-                stopping=self.stop.is_set,
-                limit=self.limit,
-                tally=account.tally,
-            )
-            try:
-                fetch(job)
-            except ArchiverError as error:
-                self._failed(account, error)
-            account.counts = listing.counts()
-            account.stuck = listing.stuck()
-
-    def _handing(self, account: Account) -> Archiving:
-        if self.verb is Verb.RUN:
-            return Handing(self.dispatch, account.settings.name)
-        return NoArchiving()
 
     def _failed(self, account: Account, error: ArchiverError) -> None:
         account.codes.append(error.exit_code)
@@ -239,7 +261,9 @@ class _Run:
 
     def chronicle(self) -> None:
         """Has the manifests tell what became of messages after they were archived."""
-        if not _STEPS.get(self.verb, _NO_STEPS).verify:
+        for account in self.accounts:
+            hold(self.ledger, account.ledger_account, tries=account.settings.tries)
+        if self.verb not in _CHRONICLED:
             return
         for account in self.accounts:
             owner = account.ledger_account
@@ -263,49 +287,6 @@ class _Run:
         if not isinstance(error, ArchiverError):
             raise error
         self._share(error)
-
-    def _archivist(self) -> Archivist:
-        worker = Worker(self._prepare_known)
-        ledger = Ledger.open(self.paths.ledger)
-        try:
-            self._prepare(ledger, worker)
-        except BaseException:
-            worker.close()
-            ledger.close()
-            raise
-        return Archivist(
-            ledger=ledger,
-            worker=worker,
-            spool=self.spool,
-            claims=self._claims,
-            chain=self._chains,
-            entries=self.indexer.add,
-            reporter=self.reporter,
-            clock=self.clock,
-            steps=_STEPS.get(self.verb, Steps()),
-        )
-
-    def _prepare(self, ledger: Ledger, worker: Worker) -> None:
-        """The first worker sees what the store is and gives; the others are told."""
-        worker.start()
-        with self._preparing:
-            if self._capabilities is not None:
-                return
-            store = self.accounts[0].ledger_account.store
-            known = remembered(capabilities(ledger, store))
-            found: Capabilities = worker.run(
-                Prepare(
-                    settings=self.settings.store,
-                    capabilities=known,
-                    check=True,
-                )
-            )
-            if known is None:
-                remember_capabilities(ledger, store, asdict(found))
-            self._capabilities = found
-
-    def _prepare_known(self) -> Prepare:
-        return Prepare(self.settings.store, self._capabilities, check=False)
 
     def index(self) -> None:
         """Reads what the index lacks, and marks what it holds."""
@@ -358,22 +339,18 @@ class _Run:
         for account in self.accounts:
             account.codes.append(error.exit_code)
 
-    def _report(self, account: Account) -> Reconciliation | StageReport:
+    def _report(self, account: Account) -> Report:
         owner = account.ledger_account
-        hold(self.ledger, owner, tries=account.settings.tries)
         failed, held = problem_count(self.ledger, owner.row)
         if failed or held or (account.counts is not None and account.counts.failed):
             account.codes.append(3)
         waiting = landing.waiting(self.ledger, owner)
         if waiting and self.verb is Verb.RUN:
             self.reporter.note(owner.name, f"{waiting:,} messages wait in the spool for the store")
+        if account.deletion.kept and self.verb is Verb.RUN:
+            self.reporter.note(owner.name, f"stay on the server: {words(account.deletion.kept)}")
         now = self.clock.now()
-        if account.counts is None:
-            report: Reconciliation | StageReport = self._stage_report(account, now)
-        else:
-            archived = self.dispatch.archived[owner.name]
-            work = Work(archived, account.tally.octets, account.started, now)
-            report = reconcile(self.ledger, owner, account.counts, account.stuck, work)
+        report = self._made_report(account, now)
         end_run(
             self.ledger,
             account.run,
@@ -383,12 +360,17 @@ class _Run:
         )
         return report
 
-    def _stage_report(self, account: Account, now: float) -> StageReport:
-        owner, done = account.ledger_account, self.dispatch
+    def _made_report(self, account: Account, now: float) -> Report:
+        name, done = account.settings.name, self.dispatch
         by_verb = {Verb.UPLOAD: done.uploaded, Verb.INDEX: done.read}
-        messages = by_verb.get(self.verb, done.archived)[owner.name]
-        work = Work(messages, done.octets[owner.name], account.started, now)
-        return report_stage(self.ledger, owner, self.verb, account.settings.tries, work)
+        messages = by_verb.get(self.verb, done.archived)[name]
+        if account.counts is not None:
+            octets = account.tally.octets
+            return reconcile(self.ledger, account, Work(messages, octets, account.started, now))
+        work = Work(messages, done.octets[name], account.started, now)
+        if self.verb is Verb.PRUNE:
+            return report_prune(self.ledger, account, work)
+        return report_stage(self.ledger, account, self.verb, work)
 
     def close(self) -> None:
         """Ends what still runs, whatever the reason."""

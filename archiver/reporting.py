@@ -1,14 +1,14 @@
 """A run's account of itself: what became of every message that it met, added up."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archiver.errors import ArchiverError
 from archiver.ledger import Ledger, landing, manifests
-from archiver.ledger.accounts import LedgerAccount
-from archiver.ledger.seen import Counts
+from archiver.ledger.pruning import unconfirmed
 from archiver.ledger.status import failing, problem_count
 from archiver.model import Reconciliation
+from archiver.working import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,30 @@ class StageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What ``prune`` did for an account.
+
+    ``planned`` messages could go by what the ledger knew; ``kept`` counts those that stay, by the
+    reason; ``deleted`` were sent DELE and QUIT; ``gone``, deleted now or earlier, are no longer
+    listed; ``unconfirmed`` wait for a listing that tells.
+    """
+
+    account: str
+    stage: str
+    planned: int
+    kept: Mapping[str, int]
+    deleted: int
+    gone: int
+    unconfirmed: int
+    seconds: float
+    head: str | None
+
+
+Report = Reconciliation | StageReport | PruneReport
+"""What a verb did for one account."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended.
 
@@ -32,7 +56,7 @@ class Outcome:
     outside of single messages, each once.
     """
 
-    reports: tuple[Reconciliation | StageReport, ...]
+    reports: tuple[Report, ...]
     errors: tuple[ArchiverError, ...]
     exit_code: int
 
@@ -52,49 +76,64 @@ class Work:
         return round(self.ended - self.began, 3)
 
 
-def reconcile(
-    ledger: Ledger, account: LedgerAccount, counts: Counts, stuck: Set[int], work: Work
-) -> Reconciliation:
+def reconcile(ledger: Ledger, account: Account, work: Work) -> Reconciliation:
     """The reconciliation of an account's run; every listed message is in one term of its sum.
 
     Args:
         ledger: the ledger, when everything has ended.
-        account: the account.
-        counts: how the messages that were listed ended, as far as fetching goes.
-        stuck: rows of listed messages whose upload had failed when fetching ended.
+        account: the account, whose listed messages are counted.
         work: the messages that became ARCHIVED, and the octets that were retrieved.
     """
+    owner, counts = account.ledger_account, account.counts
+    assert counts is not None
     # An upload that failed takes its message out of fetched or known, and the sum stays whole.
-    failed = failing(ledger, account.row)
+    failed = failing(ledger, owner.row)
     new = sum(fetched_at >= int(work.began) for fetched_at in failed.values())
-    old = sum(row in stuck for row in failed)
+    old = sum(row in account.stuck for row in failed)
     return Reconciliation(
-        account=account.name,
+        account=owner.name,
         listed=counts.listed,
         known=counts.known - old,
         linked=counts.linked,
         fetched=counts.fetched - new,
         archived=work.messages,
-        held=problem_count(ledger, account.row)[1],
+        deleted=account.deletion.deleted,
+        gone=account.deletion.gone,
+        held=problem_count(ledger, owner.row)[1],
         failed=counts.failed + new + old,
         vanished=counts.vanished,
         remaining=counts.remaining,
         bytes_fetched=work.octets,
         seconds=work.seconds,
-        head=manifests.head(ledger, account),
+        head=manifests.head(ledger, owner),
     )
 
 
-def report_stage(
-    ledger: Ledger, account: LedgerAccount, stage: str, tries: int, work: Work
-) -> StageReport:
+def report_prune(ledger: Ledger, account: Account, work: Work) -> PruneReport:
+    """The report of ``prune``."""
+    owner, done = account.ledger_account, account.deletion
+    return PruneReport(
+        account=owner.name,
+        stage="prune",
+        planned=done.planned,
+        kept=done.kept,
+        deleted=done.deleted,
+        gone=done.gone,
+        unconfirmed=unconfirmed(ledger, owner),
+        seconds=work.seconds,
+        head=manifests.head(ledger, owner),
+    )
+
+
+def report_stage(ledger: Ledger, account: Account, stage: str, work: Work) -> StageReport:
     """The report of a stage that ran alone."""
+    owner = account.ledger_account
     return StageReport(
-        account=account.name,
+        account=owner.name,
         stage=stage,
         messages=work.messages,
         bytes=work.octets,
-        failed=sum(problem_count(ledger, account.row)),
-        pending=len(landing.pending(ledger, account, tries=tries)),
+        failed=sum(problem_count(ledger, owner.row)),
+        pending=len(landing.pending(ledger, owner, tries=account.settings.tries)),
         seconds=work.seconds,
     )

@@ -10,13 +10,27 @@ from archiver.stages.fetch_job import Tally
 
 
 @dataclass(slots=True)
+class Deleted:
+    """What became of an account's plan: messages that could go, that stay and why, that went.
+
+    ``kept`` has a count for each verdict but ``goes``. ``deleted`` were sent DELE and QUIT;
+    ``gone`` are the messages, deleted now or earlier, that a listing no longer shows.
+    """
+
+    planned: int = 0
+    kept: dict[str, int] = field(default_factory=dict)
+    deleted: int = 0
+    gone: int = 0
+
+
+@dataclass(slots=True)
 class Account:
     """One account of a run, under its lock.
 
     ``run`` is the ledger's row of this run, ``started`` when it began, in seconds since the epoch.
     ``counts`` is what became of the messages that were listed, None where nothing is fetched;
     ``stuck`` are the rows of listed messages whose upload failed before, ``codes`` the exit codes
-    of what went wrong.
+    of what went wrong, ``deletion`` what was deleted on the server.
     """
 
     settings: AccountSettings
@@ -28,3 +42,4 @@ class Account:
     stuck: set[int] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     codes: list[int] = field(default_factory=list)
+    deletion: Deleted = field(default_factory=Deleted)

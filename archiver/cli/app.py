@@ -15,6 +15,7 @@ from archiver.cli import (
     parse,
     peek,
     pop,
+    prune,
     release,
     search,
     stages,
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 stages.register(app)
+app.command("prune")(prune.command)
 app.command("status")(status.command)
 app.command("release")(release.command)
 app.command("search")(search.command)

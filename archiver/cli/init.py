@@ -61,6 +61,13 @@ server = "pop3s://me@pop.example.com"
 # max_message = "1GiB"      # a larger message is reported and left on the server
 # reconnects = 5
 # tries = 5                 # runs in which a message may fail before it waits for you
+# delete = "verified"       # on the server, what was read back from the store; default: "never"
+# after_days = 30           # only what was archived so long ago
+# keep_latest = 100         # never the newest
+# larger_than = "1MiB"      # only what is larger
+# max_delete = 5000         # a run that would delete more stops
+# delete_proof = "read"     # or "checksum": believe the store's own SHA-256
+# delete_despite_lifecycle = true       # also where the bucket's rules may take mail away
 
 # For Gmail and Microsoft, with a client id of your own; then: archiver login example
 # [accounts.example.oauth]

@@ -121,6 +121,10 @@ SpoolLimit = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Worker processes; default: one a processor.")
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Fetch at most N messages of each account."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 

@@ -8,19 +8,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from archiver.cli import options
+from archiver.cli import deletion, options
 from archiver.cli.output import complain, print_json
 from archiver.cli.progress import reporter
 from archiver.cli.report import print_outcome
 from archiver.cli.takes import takes
 from archiver.config import Settings
+
+if TYPE_CHECKING:
+    from archiver.deleting import Order
 
 _HELP = {
     "run": "Archive mailboxes: fetch what is new, upload, verify, index, account for all.",
@@ -31,52 +33,87 @@ _HELP = {
 }
 
 
-class Deletion(StrEnum):
-    """What becomes of a message on the server once it is archived."""
-
-    NEVER = "never"
-
-
 def register(app: typer.Typer) -> None:
     """Adds the five verbs."""
     for verb, text in _HELP.items():
-        app.command(verb, help=text)(_command(verb))
+        app.command(verb, help=text)(_run if verb == "run" else _command(verb))
+
+
+_GROUPS = (options.MAILBOX, options.STORE, options.PLACE)
 
 
 def _command(verb: str) -> Callable[..., None]:
-    @takes(options.MAILBOX, options.STORE, options.PLACE)
+    @takes(*_GROUPS)
     def command(
         accounts: options.Accounts = None,
         spool_limit: options.SpoolLimit = None,
         workers: options.Workers = None,
-        limit: Annotated[
-            int | None,
-            typer.Option(min=1, metavar="N", help="Fetch at most N messages of each account."),
-        ] = None,
-        delete: Annotated[
-            Deletion, typer.Option(help="What to delete on the server; only never, so far.")
-        ] = Deletion.NEVER,
+        limit: options.Limit = None,
         as_json: options.Json = False,
         **given: Any,
     ) -> None:
         found = options.with_limits(options.settings(accounts or (), given), spool_limit, workers)
-        _run(verb, found, limit, as_json=as_json)
+        run_verb(verb, found, limit=limit, as_json=as_json)
 
     return command
+
+
+@takes(deletion.DELETION, *_GROUPS)
+def _run(
+    accounts: options.Accounts = None,
+    spool_limit: options.SpoolLimit = None,
+    workers: options.Workers = None,
+    limit: options.Limit = None,
+    yes_delete_all: deletion.YesDeleteAll = False,
+    as_json: options.Json = False,
+    **given: Any,
+) -> None:
+    from archiver.deleting import Order
+
+    found = options.with_limits(options.settings(accounts or (), given), spool_limit, workers)
+    found = deletion.with_deletion(found, given)
+    run_verb("run", found, limit=limit, order=Order(empty=yes_delete_all), as_json=as_json)
 
 
 def run_index(state: Path | None, config: Path | None, *, as_json: bool) -> None:
     """Indexes what is archived, for every account of the file of settings."""
     found = options.settings((), {"state": state, "config": config})
-    _run("index", found, None, as_json=as_json)
+    run_verb("index", found, as_json=as_json)
 
 
-def _run(verb: str, found: Settings, limit: int | None, *, as_json: bool) -> None:
+def run_verb(
+    verb: str,
+    found: Settings,
+    *,
+    limit: int | None = None,
+    order: "Order | None" = None,
+    as_json: bool,
+) -> None:
+    """Runs a verb of the pipeline, prints what came of it and ends with its exit code.
+
+    Args:
+        verb: which.
+        found: the settings.
+        limit: the most messages to fetch for each account, None for all.
+        order: what a person asked of deletion beyond the settings.
+        as_json: print for machines.
+
+    Raises:
+        typer.Exit: always.
+    """
+    from archiver.deleting import NO_ORDER
     from archiver.pipeline import Verb, run
 
     shown = reporter(quiet=as_json)
     with _stopping() as stop, shown.showing():
-        outcome = run(found, Verb(verb), reporter=shown, stop=stop, limit=limit)
+        outcome = run(
+            found,
+            Verb(verb),
+            reporter=shown,
+            stop=stop,
+            limit=limit,
+            order=order or NO_ORDER,
+        )
     if as_json:
         for report in outcome.reports:
             print_json(asdict(report))

@@ -3,13 +3,20 @@
 Nothing here opens a file or asks for a password.
 """
 
-from archiver.config.reader import parse_fingerprint, parse_settings, parse_size, read_account
+from archiver.config.reader import (
+    parse_fingerprint,
+    parse_settings,
+    parse_size,
+    read_account,
+    read_deletion,
+)
 from archiver.config.urls import account_name, parse_proxy, parse_server
 from archiver.config.values import (
     AUTH,
     GIB,
     MIB,
     AccountSettings,
+    Deletion,
     OAuthSettings,
     PasswordSource,
     ProxyUrl,
@@ -23,6 +30,7 @@ __all__ = [
     "GIB",
     "MIB",
     "AccountSettings",
+    "Deletion",
     "OAuthSettings",
     "PasswordSource",
     "ProxyUrl",
@@ -36,4 +44,5 @@ __all__ = [
     "parse_settings",
     "parse_size",
     "read_account",
+    "read_deletion",
 ]

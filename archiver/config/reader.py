@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archiver.config.urls import parse_proxy, parse_server
@@ -12,6 +12,7 @@ from archiver.config.values import (
     GIB,
     MIB,
     AccountSettings,
+    Deletion,
     OAuthSettings,
     PasswordSource,
     Settings,
@@ -22,6 +23,7 @@ from archiver.errors import UsageError
 _UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": GIB}
 _SIZE = re.compile(r"\s*(\d+)\s*([kmg]?)(?:i?b)?\s*", re.IGNORECASE)
 _LONGEST_SECONDS = 86_400
+_MOST_DAYS = 100_000
 _FINGERPRINT = re.compile(r"(?:sha-?256:)?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
 _SOURCES = ("env", "file", "command")
 
@@ -93,6 +95,30 @@ def read_account(name: str, table: Mapping[str, Any]) -> AccountSettings:
     return account
 
 
+def read_deletion(base: Deletion, table: Mapping[str, Any]) -> Deletion:
+    """What may be deleted, where options that were given one by one win over ``base``.
+
+    Raises:
+        UsageError: they cannot be used; every problem is named, one a line.
+    """
+    reader = _Reader()
+    chosen = reader.deletion(table, "options")
+    if reader.problems:
+        raise UsageError(
+            "\n".join(problem.replace("[options] ", "") for problem in reader.problems)
+        )
+    return replace(base, **chosen)
+
+
+_DELETION = {
+    "delete": str,
+    "delete_proof": str,
+    "after_days": "days",
+    "keep_latest": int,
+    "larger_than": "size",
+    "max_delete": int,
+    "delete_despite_lifecycle": bool,
+}
 _ACCOUNT = {
     "server": "server",
     "password_env": str,
@@ -117,6 +143,7 @@ _ACCOUNT = {
     "max_message": "size",
     "reconnects": int,
     "tries": "count",
+    **_DELETION,
 }
 _OAUTH = {
     "provider": str,
@@ -213,11 +240,23 @@ class _Reader:
         self._one_of(where, values, "pipelining", ("auto", "always", "never"))
         self._one_of(where, values, "tls_min", ("1.2", "1.0", "1.1", "1.3"))
         self._belongs(where, values)
+        chosen = {key: values.pop(key) for key in _DELETION if key in values}
+        self._judge_deletion(chosen, where)
+        values["deletion"] = Deletion(**chosen)
         if "server" not in values:
             if len(self.problems) == before:
                 self.problems.append(f"[{where}] needs a server, such as pop3s://user@host")
             return None
         return AccountSettings(name=name.lower(), **values)
+
+    def deletion(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        chosen = self._section(table, where, _DELETION)
+        self._judge_deletion(chosen, where)
+        return chosen
+
+    def _judge_deletion(self, chosen: Mapping[str, Any], where: str) -> None:
+        self._one_of(where, chosen, "delete", ("never", "verified"))
+        self._one_of(where, chosen, "delete_proof", ("read", "checksum"))
 
     def _belongs(self, where: str, values: Mapping[str, Any]) -> None:
         """What one setting needs another one for."""
@@ -306,6 +345,14 @@ def _delay(value: Any) -> float | None:
     return 0.0 if given == 0 and not isinstance(given, bool) else _seconds(given)
 
 
+def _days(value: Any) -> float:
+    # On a command line a number is a text.
+    given = float(value) if isinstance(value, str) and value.isdecimal() else value
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < _MOST_DAYS:
+        raise ValueError(f"{value!r} is no number of days")
+    return float(given)
+
+
 def _count(value: Any) -> Any:
     if _convert(value, int) == 0:
         raise ValueError("0 is too few")
@@ -320,6 +367,7 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
     "seconds": _seconds,
     "delay": _delay,
     "count": _count,
+    "days": _days,
 }
 """How a setting is read whose kind is not simply a type of TOML."""
 

@@ -71,6 +71,31 @@ class OAuthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """What may be deleted on the server once it is archived; sizes are octets.
+
+    Attributes:
+        delete: ``never``, or ``verified``: what was read back from the store.
+        delete_proof: ``read``, the octets are fetched again and hashed, or ``checksum``, the store
+            names their SHA-256.
+        after_days: only what was archived so many days ago.
+        keep_latest: never so many of the newest messages.
+        larger_than: only what has more octets.
+        max_delete: a run that would delete more stops and asks.
+        delete_despite_lifecycle: also where the bucket's own rules may take the copies away, or
+            cannot be read.
+    """
+
+    delete: str = "never"
+    delete_proof: str = "read"
+    after_days: float = 0.0
+    keep_latest: int = 0
+    larger_than: int = -1
+    max_delete: int = 5000
+    delete_despite_lifecycle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AccountSettings:
     """One POP3 mailbox with its policies; sizes are octets, times seconds.
 
@@ -86,6 +111,7 @@ class AccountSettings:
         client_cert, client_key: PEM files to identify us by; the key may be in the first.
         proxy: how to reach the server, where not directly.
         login_delay: seconds between two logins; None for what the server asks.
+        deletion: what may be deleted.
     """
 
     name: str
@@ -108,6 +134,7 @@ class AccountSettings:
     max_message: int = GIB
     reconnects: int = 5
     tries: int = 5
+    deletion: Deletion = Deletion()
 
 
 @dataclass(frozen=True, slots=True)

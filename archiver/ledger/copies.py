@@ -12,10 +12,11 @@ from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.database import Ledger
 from archiver.model import Copy, Kind, Locator, Proof
 
-_SELECT = (
+SELECT = (
     "SELECT c.kind, c.digest, a.name, b.day, b.name, c.length, c.etag, c.version_id, c.proof"
     " FROM copies c JOIN accounts a ON a.id = c.account_id JOIN batches b ON b.id = c.batch_id"
 )
+"""What ``copy_of`` reads of copies ``c``."""
 
 
 def record_upload(
@@ -111,17 +112,17 @@ def find(
 ) -> Copy | None:
     """The copy of these octets that the account has, or None."""
     row = ledger.row(
-        f"{_SELECT} WHERE c.account_id = ? AND c.store_id = ? AND c.kind = ? AND c.digest = ?",
+        f"{SELECT} WHERE c.account_id = ? AND c.store_id = ? AND c.kind = ? AND c.digest = ?",
         (account.row, account.store, kind, _blob(digest)),
     )
-    found = None if row is None else _copy(row)
+    found = None if row is None else copy_of(row)
     return None if found is not None and proven and found.proof is None else found
 
 
 def of_batch(ledger: Ledger, batch: str, *, unproven: bool = False) -> list[Copy]:
     """The copies that were put under a batch's prefix; only those without a proof on request."""
     only = " AND c.proof IS NULL" if unproven else ""
-    return [_copy(row) for row in ledger.rows(f"{_SELECT} WHERE b.name = ?{only}", (batch,))]
+    return [copy_of(row) for row in ledger.rows(f"{SELECT} WHERE b.name = ?{only}", (batch,))]
 
 
 def parts_of(ledger: Ledger, account: LedgerAccount, digest: str) -> list[str]:
@@ -133,7 +134,8 @@ def parts_of(ledger: Ledger, account: LedgerAccount, digest: str) -> list[str]:
     return [row[0].hex() for row in rows]
 
 
-def _copy(row: tuple[Any, ...]) -> Copy:
+def copy_of(row: tuple[Any, ...]) -> Copy:
+    """A row of ``SELECT`` as a record."""
     kind, digest, account, day, batch, length, etag, version_id, proof = row
     key = (raw_key if kind == Kind.RAW else part_key)(account, day, batch, digest.hex())
     return Copy(

@@ -256,6 +256,14 @@ class Session(Conversation):
         """
         self._require(Verb.NOOP)
 
+    def reset(self) -> None:
+        """Takes back every mark for deletion of this session (RSET).
+
+        Raises:
+            ServerRefused: the server answered -ERR.
+        """
+        self._require(Verb.RSET)
+
     def quit(self) -> str:
         """Ends the session properly, which carries out what was marked, and closes it.
 

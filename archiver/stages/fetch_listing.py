@@ -17,8 +17,11 @@ _CHECKED_AT_ONCE = 500
 _FOR_NOW = frozenset({"SYS/TEMP", "IN-USE"})
 
 
-def take_listing(job: FetchJob, session: Session) -> None:
+def take_listing(job: FetchJob, session: Session) -> int:
     """Takes the listing and decides for each message whether it is known.
+
+    Returns:
+        How many messages the server counts.
 
     Raises:
         ServerRefused: the server gives no listing.
@@ -39,6 +42,7 @@ def take_listing(job: FetchJob, session: Session) -> None:
     listing.settle(job.clock.now(), retires=is_retiring(job, session))
     _land_links(job)
     job.tally.wanted = job.tally.messages + listing.waiting()
+    return count
 
 
 def _take_uidls(job: FetchJob, session: Session) -> bool:

@@ -10,7 +10,16 @@ a machine out of memory) takes nothing with it but its task.
 """
 
 from archiver.workers.claims import Claims
-from archiver.workers.tasks import Archive, Archived, Hazards, Prepare, PutManifest, Read, halves
+from archiver.workers.tasks import (
+    Archive,
+    Archived,
+    Hazards,
+    Prepare,
+    ProveAgain,
+    PutManifest,
+    Read,
+    halves,
+)
 from archiver.workers.worker import Worker, WorkerBug, WorkerDied
 
 __all__ = [
@@ -19,6 +28,7 @@ __all__ = [
     "Claims",
     "Hazards",
     "Prepare",
+    "ProveAgain",
     "PutManifest",
     "Read",
     "Worker",

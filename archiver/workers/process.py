@@ -21,6 +21,7 @@ from archiver.format import (
 from archiver.index import Entry, Location, prepare
 from archiver.model import Batch, Copy, Kind, Locator, Mail
 from archiver.stages.index import read_unread
+from archiver.stages.read_back import read_back
 from archiver.stages.upload import THREADS, Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.store import Capabilities, Store, hazards, open_store, payload_of
@@ -33,6 +34,7 @@ from archiver.workers.tasks import (
     Failed,
     Hazards,
     Prepare,
+    ProveAgain,
     PutManifest,
     Read,
 )
@@ -77,6 +79,8 @@ class _Server:
             case PutManifest():
                 self._put_manifest(task)
                 return None
+            case ProveAgain(copies, checksum):
+                return read_back(copies, self._opened(), checksum=checksum)
             case Read():
                 self._read(task)
                 return None

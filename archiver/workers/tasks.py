@@ -51,6 +51,14 @@ class PutManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class ProveAgain:
+    """Read copies back, or ask for their SHA-256 where ``checksum`` is enough."""
+
+    copies: tuple[Copy, ...]
+    checksum: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """Read messages for the index; ``spool`` is the spool's directory."""
 

@@ -17,6 +17,7 @@ from archiver.workers.tasks import (
     Failed,
     Hazards,
     Prepare,
+    ProveAgain,
     PutManifest,
     Read,
 )
@@ -55,7 +56,7 @@ class Worker:
 
     def run(
         self,
-        task: Archive | PutManifest | Read | Prepare | Hazards,
+        task: Archive | Hazards | Prepare | ProveAgain | PutManifest | Read,
         *,
         claim: Callable[[str], bool] = lambda digest: True,
         entries: "Callable[[Sequence[tuple[Entry, Location]]], None]" = lambda entries: None,
@@ -69,7 +70,7 @@ class Worker:
 
         Returns:
             ``Archived`` for ``Archive``, ``Capabilities`` for ``Prepare``, the hazards for
-            ``Hazards``, else None.
+            ``Hazards``, ``ReadBack`` for ``ProveAgain``, else None.
 
         Raises:
             WorkerDied: the process ended; the next task gets a new one.

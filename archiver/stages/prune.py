@@ -1,0 +1,69 @@
+"""Prune: delete on the server what the plan says and the store has shown to hold.
+
+As many sessions as it takes, each complete in itself; then one more that confirms, where the server
+allows another login at once.
+"""
+
+from dataclasses import dataclass
+
+from archiver.errors import ServerUnavailable
+from archiver.ledger.pruning import Pruning, unconfirmed
+from archiver.stages.fetch_job import FetchJob
+from archiver.stages.pacing import Patience, login_delay, wait_for_login
+from archiver.stages.prune_session import confirm_session, delete_session
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What became of a plan: messages whose DELE and QUIT were sent."""
+
+    deleted: int = 0
+
+
+def prune(job: FetchJob, pruning: Pruning, pruned: Pruned, *, empty: bool) -> None:
+    """Deletes what is planned, and confirms it.
+
+    Args:
+        job: the account; its listing is for this purpose alone.
+        pruning: the plan, whose copies were read back.
+        pruned: counts, also where this ends with an error.
+        empty: whether the mailbox may be emptied.
+
+    Raises:
+        LoginRefused: the server does not let us in.
+        ServerUnavailable: it cannot be reached, or was lost more often than the settings allow.
+    """
+    patience = Patience(job)
+    more = True
+    while more and not job.stopping():
+        wait_for_login(job)
+        if job.stopping():
+            return
+        try:
+            sent = delete_session(job, pruning, empty=empty)
+        except ServerUnavailable as error:
+            patience.again(error)
+            continue
+        more = sent.more
+        pruned.deleted += sent.deleted
+        job.tally.messages += sent.deleted
+    confirm(job)
+
+
+def confirm(job: FetchJob) -> None:
+    """Sees by another listing what was deleted; where the server wants to wait, the next run does.
+
+    Raises:
+        LoginRefused, ServerUnavailable: the session failed; the next run confirms.
+    """
+    waiting = unconfirmed(job.listing.ledger, job.listing.account)
+    if not waiting or job.stopping():
+        return
+    if login_delay(job):
+        job.reporter.note(
+            job.settings.name,
+            f"the next run confirms the deletion of {waiting:,} messages:"
+            " the server wants time between logins",
+        )
+        return
+    confirm_session(job)
