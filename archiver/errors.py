@@ -125,6 +125,16 @@ class DeletionStopped(ArchiverError):
     scope = Scope.ACCOUNT
 
 
+class LedgerDamaged(IntegrityError):
+    """What the ledger says of the archive cannot be relied upon; the archive itself is not touched.
+
+    Of the integrity of the archive nothing is known then, and no other run can mend it: whoever
+    watches exit codes should look at it as soon as at damage in the store.
+    """
+
+    scope = Scope.RUN
+
+
 class AlreadyRunning(ArchiverError):
     """Another run holds this account's lock."""
 

@@ -26,8 +26,8 @@ from archiver.errors import ArchiverError, Interrupted
 
 _EXIT_STATUS = """
 Exit status: 0 done; 2 usage or configuration; 3 done in part; 4 login refused; 5 server
-unreachable, busy or lost; 6 store unavailable; 7 the store does not hold what was archived;
-8 already running; 9 nothing matched; 130 interrupted; 1 a bug.
+unreachable, busy or lost; 6 store unavailable; 7 the store does not hold what was archived,
+or the ledger is damaged; 8 already running; 9 nothing matched; 130 interrupted; 1 a bug.
 """
 
 app = typer.Typer(

@@ -1,11 +1,12 @@
 """The ledger: what happened to each listed message, and where each copy lies.
 
-``database`` opens it and owns transactions; every other module is one concern of it, as functions
-over an open ``Ledger``: ``listing`` (what a session lists against what is known), ``seen`` (what
-became of it over a run), ``leaving`` (what is listed no more), ``linking`` (one message under
-several UIDLs), ``landing`` (batches that became durable), ``copies`` (what is in the store),
-``manifests`` (the chain that makes messages ARCHIVED), ``events`` (what it has still to tell),
-``holding`` (what waits for a person), ``portions``, ``accounts`` and ``status``.
+``database`` opens it and owns transactions, with ``presence`` and ``check`` (whether it is whole),
+``failures`` (what its file may suffer) and ``copying``; every other module is one concern of it, as
+functions over an open ``Ledger``: ``listing`` (what a session lists against what is known),
+``seen`` (what became of it over a run), ``leaving`` (what is listed no more), ``linking`` (one
+message under several UIDLs), ``landing`` (batches that became durable), ``copies`` (what is in the
+store), ``manifests`` (the chain that makes messages ARCHIVED), ``events`` (what it has still to
+tell), ``holding`` (what waits for a person), ``pruning``, ``portions``, ``accounts``, ``status``.
 """
 
 from archiver.ledger.database import Ledger

@@ -5,7 +5,6 @@ transaction survives a power cut (https://www.sqlite.org/pragma.html#pragma_sync
 main process writes, each of its threads through a ``Ledger`` of its own.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,12 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from archiver.errors import LocalDiskError, UsageError
+from archiver.durable import sync_directory
+from archiver.errors import AlreadyRunning, LocalDiskError, UsageError
+from archiver.ledger.check import check
+from archiver.ledger.copying import copy
+from archiver.ledger.failures import explained
+from archiver.ledger.presence import Presence
 from archiver.ledger.schema import MIGRATION_NAMES, migrations
 
 _BUSY_MILLISECONDS = 30_000
@@ -28,37 +32,35 @@ class Ledger:
     # Threads queue here instead of in SQLite, whose busy handler sleeps between its tries.
     _writing = threading.RLock()
 
-    def __init__(self, database: Database, path: Path) -> None:
+    def __init__(self, database: Database, path: Path, presence: Presence) -> None:
         self.database = database
         self.path = path
+        self._presence = presence
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Opens the ledger, and makes or upgrades it where that is due.
 
+        After an end that nobody chose all of it is read first, once (``check.py``).
+
         Raises:
+            LedgerDamaged: it is damaged; nothing was changed.
             UsageError: the file is no ledger, or one of a newer version of the program.
             LocalDiskError: it cannot be opened or made.
         """
         try:
-            # Only for the owner's eyes; its journals get the same permissions from SQLite.
-            path.touch(mode=0o600)
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            database = Database(connection)
-            for pragma in (
-                f"busy_timeout = {_BUSY_MILLISECONDS}",
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "foreign_keys = ON",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-            with cls._writing:
-                _upgrade(database, path)
-        except sqlite3.DatabaseError as error:
-            raise _translated(error, path) from error
+            presence = Presence.enter(path)
+            try:
+                with explained(path):
+                    return cls(_open(path, presence), path, presence)
+            except BaseException:
+                presence.leave()
+                raise
         except OSError as error:
-            raise LocalDiskError(f"cannot open {path}: {error.strerror}") from error
-        return cls(database, path)
+            raise LocalDiskError(
+                f"cannot open {path}: {error.strerror}",
+                hint="free space or mend the disk, then run again; nothing is lost",
+            ) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -66,28 +68,28 @@ class Ledger:
 
         Raises:
             LocalDiskError: the disk is full or failing; nothing of the transaction is kept.
+            LedgerDamaged: damage was met.
         """
         connection = self.database.conn
-        with self._writing:
+        with self._writing, explained(self.path):
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                    connection.execute("COMMIT")
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-            except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-                raise _translated(error, self.path) from error
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def rows(self, sql: str, arguments: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, streamed."""
-        yield from self.database.conn.execute(sql, arguments)
+        with explained(self.path):
+            yield from self.database.conn.execute(sql, arguments)
 
     def row(self, sql: str, arguments: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
-        found: tuple[Any, ...] | None = self.database.conn.execute(sql, arguments).fetchone()
-        return found
+        with explained(self.path):
+            found: tuple[Any, ...] | None = self.database.conn.execute(sql, arguments).fetchone()
+            return found
 
     def value(self, sql: str, arguments: Sequence[Any] = ()) -> Any:
         """The first column of the first row, or None."""
@@ -96,16 +98,28 @@ class Ledger:
 
     def scratch(self, sql: str, arguments: Iterable[Sequence[Any]] | None = None) -> None:
         """Runs a statement over this connection's temporary tables, which no other one sees."""
-        if arguments is None:
-            self.database.conn.execute(sql)
-        else:
-            self.database.conn.execute("BEGIN")
-            self.database.conn.executemany(sql, arguments)
-            self.database.conn.execute("COMMIT")
+        with explained(self.path):
+            if arguments is None:
+                self.database.conn.execute(sql)
+            else:
+                self._scratch_rows(sql, arguments)
+
+    def _scratch_rows(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        connection = self.database.conn
+        connection.execute("BEGIN")
+        try:
+            connection.executemany(sql, rows)
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Closes the connection; temporary tables go with it."""
-        self.database.close()
+        try:
+            self.database.close()
+        finally:
+            self._presence.leave()
 
     def __enter__(self) -> Self:
         """Gives the ledger itself."""
@@ -121,39 +135,58 @@ class Ledger:
         self.close()
 
 
-def _upgrade(database: Database, path: Path) -> None:
+def _open(path: Path, presence: Presence) -> Database:
+    # Only for the owner's eyes; its journals get the same permissions from SQLite.
+    path.touch(mode=0o600)
+    if presence.first and presence.in_doubt:
+        check(path)
+        presence.trust()
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database = Database(connection)
+        for pragma in (
+            f"busy_timeout = {_BUSY_MILLISECONDS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        with Ledger._writing:
+            _upgrade(database, path, presence)
+        if presence.first:
+            # SQLite makes the name of a log durable only where it made the log itself: one that a
+            # killed process made would hold commits, and lose them with its name.
+            sync_directory(path.parent)
+            presence.admit()
+    except BaseException:
+        connection.close()
+        raise
+    return database
+
+
+def _upgrade(database: Database, path: Path, presence: Presence) -> None:
     applied = {migration.name for migration in migrations.applied(database)}
     if not applied <= MIGRATION_NAMES:
         raise UsageError(
             f"{path} was made by a newer version of archiver",
             hint="use that version, or another --state",
         )
-    if applied < MIGRATION_NAMES:
+    if applied == MIGRATION_NAMES:
+        return
+    if not presence.first:
+        raise AlreadyRunning(
+            f"{path} is in use by an older version of archiver",
+            hint="wait until it has ended, then run again",
+        )
+    # From here on nobody else writes, and all migrations are one step: one that is cut short leaves
+    # the ledger as it was.
+    database.conn.execute("BEGIN IMMEDIATE")
+    try:
         if applied:
-            _keep_copy(database, path, max(applied))
-        # Two processes may open a new ledger at once; the second finds it made.
-        database.conn.execute("BEGIN IMMEDIATE")
+            # The ledger as it was stays beside it; an earlier copy of that version is replaced.
+            copy(path, path.with_name(f"{path.name}.{max(applied)}"))
         migrations.apply(database)
         database.conn.execute("COMMIT")
-
-
-def _keep_copy(database: Database, path: Path, version: str) -> None:
-    """Keeps the ledger as it was before an upgrade, beside it; an earlier copy is replaced."""
-    copy = path.with_name(f"{path.name}.{version}")
-    unfinished = path.with_name(f"{copy.name}.{os.getpid()}")
-    unfinished.touch(mode=0o600)
-    database.conn.execute("VACUUM INTO ?", (str(unfinished),))
-    unfinished.replace(copy)
-
-
-def _translated(error: sqlite3.DatabaseError, path: Path) -> LocalDiskError | UsageError:
-    text = str(error)
-    if "not a database" in text or "malformed" in text:
-        return UsageError(
-            f"{path} is not a usable ledger: {text}",
-            hint="restore it from a copy, or use another --state; nothing in the store is touched",
-        )
-    return LocalDiskError(
-        f"cannot write {path}: {text}",
-        hint="free space or mend the disk, then run again; nothing is lost",
-    )
+    finally:
+        if database.conn.in_transaction:
+            database.conn.execute("ROLLBACK")

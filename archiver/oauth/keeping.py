@@ -18,6 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Protocol
 
+from archiver.durable import sync_directory
 from archiver.errors import LocalDiskError, LoginRefused
 from archiver.format import account_segment
 from archiver.oauth.providers import Provider
@@ -177,14 +178,7 @@ class Keeper:
                 with suppress(OSError):
                     new.unlink()
                 raise
-            self._sync_directory()
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            sync_directory(self._directory)
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from archiver.durable import sync_directory
 from archiver.errors import LocalDiskError
 
 
@@ -56,15 +57,6 @@ class StatePaths:
                 f"cannot make the state directory {self.root}: {error.strerror}",
                 hint="name a directory that you may write with --state",
             ) from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync_own(directory: Path) -> None:

@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from archiver.durable import sync_directory
 from archiver.errors import LocalDiskError
 from archiver.format import account_segment
-from archiver.state.paths import sync_directory
 
 _BUFFER = 1 << 20
 _COPY_CHUNK = 1 << 20

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 
+from archiver.durable import sync_directory, sync_file
 from archiver.errors import StoreError
 from archiver.format import STATE_PREFIX
 from archiver.model import Payload
@@ -83,8 +84,8 @@ class DirectoryStore(Store):
             if there is not None:
                 with self._explained("write", path):
                     # Its writer may have been killed between giving it a name and syncing it.
-                    publish.sync_file(path)
-                    publish.sync_directory(path.parent)
+                    sync_file(path)
+                    sync_directory(path.parent)
                 return there
         raise StoreError(
             f"{path} is in the way of a file, or is being written and removed by somebody else",
@@ -123,7 +124,7 @@ class DirectoryStore(Store):
                 path.unlink()
             except _ABSENT:
                 return
-            publish.sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def list(self, prefix: str) -> Iterator[Stat]:
         """See the contract; one directory's names at a time and level are held."""
@@ -229,7 +230,7 @@ class DirectoryStore(Store):
             path = path.parent
         for directory in reversed(missing):
             directory.mkdir(exist_ok=True)
-            publish.sync_directory(directory.parent)
+            sync_directory(directory.parent)
             if len(self._durable) >= _REMEMBERED:
                 self._durable.clear()
             self._durable.add(directory)

@@ -14,6 +14,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from archiver.durable import sync_directory
+
 HIDDEN = ".archiver-"
 """Names in a store's directories that are no objects begin with this."""
 
@@ -110,24 +112,6 @@ def _is_named(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def sync_directory(path: Path) -> None:
-    """Makes the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Makes the octets of a file durable that somebody else wrote."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _open_unnamed(directory: Path) -> int | None:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from archiver.errors import ArchiverError, LocalDiskError, UsageError
+from archiver.ledger.failures import damaged
 from archiver.ledger.health import SQLITE_VERSION, look
 from archiver.pop3.tls import LIBRARY
 from archiver.state import StatePaths
@@ -85,12 +86,7 @@ def _see_ledger(chart: Chart, paths: StatePaths) -> int | None:
         return None
     chart.know(ledger_version=health.version)
     if health.damage:
-        chart.problem(
-            "ledger",
-            UsageError(
-                f"{paths.ledger} is damaged: {health.damage}", hint="restore it from a copy"
-            ),
-        )
+        chart.problem("ledger", damaged(paths.ledger, health.damage))
     elif health.foreign:
         chart.problem(
             "ledger",

@@ -1,6 +1,9 @@
 """A ledger, and a mailbox that is listed and landed without any server; no test of its own."""
 
 import itertools
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +68,17 @@ def new_ledger(directory: Path) -> Iterator[Ledger]:
     with Ledger.open(directory / "ledger.db") as ledger:
         open_account(ledger, NAME, store_url=STORE, host="pop.example.com")
         yield ledger
+
+
+def leave_open(path: Path) -> None:
+    """Has a process change a ledger and be killed before it could close it."""
+    program = (
+        "import os, signal, sys; from pathlib import Path; from archiver.ledger import Ledger;"
+        "from archiver.ledger.accounts import renew_writer;"
+        "renew_writer(Ledger.open(Path(sys.argv[1]))); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
 
 
 def owner(ledger: Ledger) -> LedgerAccount:

@@ -3,8 +3,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from ledger_helpers import leave_open
 
-from archiver.errors import ArchiverError, LocalDiskError, UsageError
+from archiver.errors import LedgerDamaged, LocalDiskError, UsageError
 from archiver.ledger import Ledger
 from archiver.ledger.health import look
 from archiver.ledger.schema import MIGRATION_NAMES
@@ -69,20 +70,28 @@ def test_a_ledger_of_an_older_version(path: Path) -> None:
 
 
 def test_a_damaged_ledger(path: Path) -> None:
-    """Damage is seen, by the file's structure or by SQLite's own check."""
+    """Damage is seen, by what SQLite meets or by its own check."""
     octets = bytearray(path.read_bytes())
     octets[4096 * 3 :] = b"\x55" * (len(octets) - 4096 * 3)
     path.write_bytes(octets)
-    try:
-        assert look(path).damage
-    except ArchiverError as error:
-        assert isinstance(error, UsageError | LocalDiskError)
+    with pytest.raises(LedgerDamaged, match="is damaged: ") as caught:
+        look(path)
+    assert "archiver rebuild" in caught.value.hint
+
+
+def test_a_ledger_that_was_left_open(path: Path) -> None:
+    """What a killed process left in the log is read, and left where it is."""
+    leave_open(path)
+    log = path.with_name("ledger.db-wal")
+    before = (path.read_bytes(), log.read_bytes())
+    assert look(path).damage == ""
+    assert (path.read_bytes(), log.read_bytes()) == before
 
 
 def test_no_ledger(tmp_path: Path) -> None:
     """A file that is none is said to be none, and one that is not there is not made."""
     file = tmp_path / "ledger.db"
-    with pytest.raises(LocalDiskError, match="cannot read"):
+    with pytest.raises(LocalDiskError, match="unable to open"):
         look(file)
     assert not file.exists()
     file.write_text("hello, this is no database, as anybody can see" * 99)

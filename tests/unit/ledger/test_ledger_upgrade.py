@@ -1,13 +1,22 @@
 """A ledger of an earlier version, and what becomes of it."""
 
+import errno
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from ledger_helpers import NAME, NOW, STORE, new_ledger, owner
 from sqlite_utils import Database
 
+from archiver.errors import AlreadyRunning, LocalDiskError
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import forget_mechanism, note_login, note_retiring, open_account
+from archiver.ledger.presence import Presence
 from archiver.ledger.schema import m002_logins, migrations
 
 
@@ -48,6 +57,84 @@ def test_copy_before_an_upgrade(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger.db").close()
     assert copy.read_bytes() == before
     assert sorted(path.name for path in tmp_path.glob("*.db*")) == ["ledger.db", copy.name]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from archiver.ledger import Ledger, database
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def then_die(real):
+    return lambda *given, **named: (real(*given, **named), die())
+
+path, step = Path(sys.argv[1]), sys.argv[2]
+apply = database.migrations.apply
+if step == "while it is copied":
+    os.fsync = die
+if step == "behind the copy":
+    database.copy = then_die(database.copy)
+if step == "in the middle":
+    database.migrations.apply = then_die(lambda db: apply(db, stop_before="m003_deletion"))
+if step == "before the commit":
+    database.migrations.apply = then_die(apply)
+Ledger.open(path)
+"""
+
+
+@pytest.mark.parametrize(
+    "step", ["while it is copied", "behind the copy", "in the middle", "before the commit"]
+)
+def test_upgrade_that_is_killed(tmp_path: Path, step: str) -> None:
+    """Wherever an upgrade is cut, the ledger is as it was, and the next one upgrades it."""
+    path = tmp_path / "ledger.db"
+    first_version(path)
+    before = tables(path)
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path), step], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert tables(path) == before
+    with Ledger.open(path) as ledger:
+        assert (owner(ledger).name, owner(ledger).distrusted) == (NAME, "why")
+    assert tables(tmp_path / "ledger.db.m001_first_tables") == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def tables(path: Path) -> list[str]:
+    """What a database consists of, and what it holds; it is read as it lies there."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        return list(db.iterdump())
+
+
+def test_copy_is_durable_before_anything_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the copy cannot be made durable there is none, and the ledger stays as it was."""
+    path = tmp_path / "ledger.db"
+    first_version(path)
+    before = tables(path)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(LocalDiskError, match="Input/output error"):
+            Ledger.open(path)
+    assert tables(path) == before
+    assert not list(tmp_path.glob("ledger.db.m*"))
+
+
+def test_an_older_version_is_at_work(tmp_path: Path) -> None:
+    """A ledger is not upgraded under another process that has it open."""
+    first_version(tmp_path / "ledger.db")
+    older = Presence.enter(tmp_path / "ledger.db")
+    older.admit()
+    with pytest.raises(AlreadyRunning, match="older version"):
+        Ledger.open(tmp_path / "ledger.db")
+    older.leave()
+    Ledger.open(tmp_path / "ledger.db").close()
 
 
 def test_new_ledger_has_no_copy(tmp_path: Path) -> None:

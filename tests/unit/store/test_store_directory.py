@@ -89,13 +89,15 @@ def test_every_new_directory_is_made_durable(
 ) -> None:
     """The directories above a file are synced in their parents, once, also if others made them."""
     synced: list[Path] = []
-    real = publish.sync_directory
+    real = os.fsync
 
-    def sync(path: Path) -> None:
-        synced.append(path.relative_to(tmp_path))
-        real(path)
+    def sync(descriptor: int) -> None:
+        target = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if target.is_dir():
+            synced.append(target.relative_to(tmp_path))
+        real(descriptor)
 
-    monkeypatch.setattr(publish, "sync_directory", sync)
+    monkeypatch.setattr(os, "fsync", sync)
     (tmp_path / "s/a").mkdir(parents=True)
     store = DirectoryStore(tmp_path / "s")
     store.put("a/b/one", ONE, content_type=TYPE)
@@ -109,7 +111,7 @@ def test_found_octets_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """A file whose writer was killed before its name was durable is made durable now."""
     synced: list[Path] = []
     (tmp_path / "a").write_bytes(b"one")
-    monkeypatch.setattr(publish, "sync_file", synced.append)
+    monkeypatch.setattr("archiver.store.directory.sync_file", synced.append)
     DirectoryStore(tmp_path).put("a", ONE, content_type=TYPE)
     assert synced == [tmp_path / "a"]
 
