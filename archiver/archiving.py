@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archiver.errors import IntegrityError, KeyTaken
+from archiver.format import Sign
 from archiver.ledger import Ledger, copies, events, landing, manifests
 from archiver.ledger.accounts import LedgerAccount, owner_of
 from archiver.model import Batch, Clock, Copy, Kind, Reporter
@@ -53,7 +54,8 @@ class Deferred(Exception):
 class Archivist:
     """One thread's means of archiving: a connection to the ledger and a worker.
 
-    ``chain`` is held by whoever writes an account's manifests.
+    ``chain`` is held by whoever writes an account's manifests; ``sign`` signs them, where they are
+    signed.
     """
 
     ledger: Ledger
@@ -65,6 +67,7 @@ class Archivist:
     reporter: Reporter
     clock: Clock
     steps: Steps
+    sign: Sign | None = None
 
     def archive(self, name: str) -> Progress:
         """Takes a batch as far as the steps go.
@@ -234,7 +237,7 @@ class Archivist:
         self._extend_chain(owner, batch)
 
     def _extend_chain(self, owner: LedgerAccount, batch: Batch | None) -> None:
-        draft = manifests.draft(self.ledger, owner, batch, self.clock.now())
+        draft = self._draft(owner, batch)
         try:
             self._put_manifest(draft)
         except KeyTaken:
@@ -243,7 +246,10 @@ class Archivist:
                 owner.name, "this chain of manifests has another writer: a new one begins"
             )
             manifests.move_chain(self.ledger, draft)
-            self._put_manifest(manifests.draft(self.ledger, owner, batch, self.clock.now()))
+            self._put_manifest(self._draft(owner, batch))
+
+    def _draft(self, owner: LedgerAccount, batch: Batch | None) -> manifests.Manifest:
+        return manifests.draft(self.ledger, owner, batch, self.clock.now(), self.sign)
 
     def chronicle(self, owner: LedgerAccount) -> None:
         """Has manifests name every event that waits.

@@ -45,6 +45,7 @@ from archiver.reporting import (
     report_prune,
     report_stage,
 )
+from archiver.signing import signing_with
 from archiver.staff import Staff
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.store import canonical_url
@@ -129,6 +130,7 @@ class _Run:
         self.reporter = reporter
         self.stop = stop
         self.clock: Clock = StoppableClock(stop)
+        sign = signing_with(settings.signing_key)
         self.paths = StatePaths(Path(settings.state))
         self.paths.create()
         self.ledger = Ledger.open(self.paths.ledger)
@@ -146,6 +148,7 @@ class _Run:
             reporter,
             self.clock,
             _STEPS.get(verb, Steps()),
+            sign,
         )
         count = settings.workers or os.cpu_count() or 1
         self.dispatch = Dispatch(count, self.staff.archivist, self.spool, stop.is_set, reporter)

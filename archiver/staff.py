@@ -9,6 +9,7 @@ from pathlib import Path
 
 from archiver.archiving import Archivist, Chains, EntrySink, Steps
 from archiver.config import StoreSettings
+from archiver.format import Sign
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import capabilities, remember_capabilities
 from archiver.model import Clock, Reporter
@@ -28,6 +29,7 @@ class Staff:
         reporter: hears what happens.
         clock: the time.
         steps: what is done with each batch.
+        sign: signs the manifests; None where they are not signed.
 
     ``store_row`` is the store's row in the ledger, known once an account is opened.
     """
@@ -41,6 +43,7 @@ class Staff:
         reporter: Reporter,
         clock: Clock,
         steps: Steps,
+        sign: Sign | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = store
@@ -49,6 +52,7 @@ class Staff:
         self._reporter = reporter
         self._clock = clock
         self._steps = steps
+        self._sign = sign
         self._claims = Claims()
         self._chains = Chains()
         self._preparing = threading.Lock()
@@ -80,6 +84,7 @@ class Staff:
             reporter=self._reporter,
             clock=self._clock,
             steps=self._steps,
+            sign=self._sign,
         )
 
     def _prepare(self, ledger: Ledger, worker: Worker) -> None:

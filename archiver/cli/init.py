@@ -9,6 +9,8 @@ from archiver.cli.options import CONFIG_NAME
 from archiver.cli.output import say
 from archiver.errors import UsageError
 
+KEY_NAME = "archiver.key"
+
 TEMPLATE = """\
 # Settings of archiver. Every line that begins with # is an example or a default.
 # Sizes may be written as 500k, 32MiB or 2GiB; paths are relative to this file.
@@ -18,6 +20,8 @@ TEMPLATE = """\
 # spool_limit = "2GiB"      # how much may wait on the local disk for the store
 # workers = 2               # processes that parse and upload; default: one a processor
 # connections = 8           # accounts that are fetched at the same time
+# signing_key = "archiver.key"          # signs manifests; archiver init --signing-key makes one
+# trusted_keys = ["ed25519:..."]        # by whom audit wants them signed; also files
 
 [store]
 # An S3-compatible bucket and a prefix in it, or a directory.
@@ -78,9 +82,35 @@ server = "pop3s://me@pop.example.com"
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(CONFIG_NAME),
+    file: Annotated[
+        Path | None,
+        typer.Argument(help=f"Where to write it: {CONFIG_NAME}, or {KEY_NAME} for a key."),
+    ] = None,
+    signing_key: Annotated[
+        bool,
+        typer.Option(
+            "--signing-key", help="Make a key that signs manifests, and print its public key."
+        ),
+    ] = False,
 ) -> None:
-    """Write a commented archiver.toml to begin with."""
+    """Write a commented archiver.toml to begin with, or a key that signs manifests."""
+    if signing_key:
+        _make_key(file or Path(KEY_NAME))
+    else:
+        _write_settings(file or Path(CONFIG_NAME))
+
+
+def _make_key(file: Path) -> None:
+    from archiver.signing import SigningKey
+
+    key = SigningKey.make()
+    key.write(file)
+    typer.echo(key.public)
+    say(f'wrote {file}: set signing_key = "{file}" in {CONFIG_NAME}, and keep a copy of it')
+    say("the line above is the public key: audit --public-key takes it, from a place of its own")
+
+
+def _write_settings(file: Path) -> None:
     try:
         with file.open("x", encoding="utf-8") as out:
             out.write(TEMPLATE)

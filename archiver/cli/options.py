@@ -25,6 +25,7 @@ from archiver.config import (
     read_account,
 )
 from archiver.errors import UsageError
+from archiver.signing import is_key
 
 CONFIG_NAME = "archiver.toml"
 
@@ -97,6 +98,9 @@ LoginDelay = Annotated[
     str | None,
     typer.Option(metavar="SECONDS", help="Between two logins; default: what the server asks."),
 ]
+SigningKey = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Private key that signs the manifests.")
+]
 Endpoint = Annotated[
     str | None,
     typer.Option("--endpoint", "--endpoint-url", metavar="URL", help="S3 service that is not AWS."),
@@ -160,6 +164,9 @@ STORE: Group = {
 }
 """Where objects go."""
 
+SIGNING: Group = {"signing_key": SigningKey}
+"""How manifests are signed."""
+
 PLACE: Group = {"state": State, "config": Config}
 """Where settings are read and state is kept."""
 
@@ -180,6 +187,8 @@ def settings(names: Sequence[str], given: Given) -> Settings:
     found = _from_options(names, given) if given.get("server") is not None else _from_file(given)
     found = replace(found, accounts=_named(found.accounts, names, given))
     state = state_directory(given.get("state"), found.state)
+    if given.get("signing_key") is not None:
+        found = replace(found, signing_key=str(given["signing_key"].expanduser()))
     return replace(found, state=str(state), store=replace(found.store, **_store_values(given)))
 
 
@@ -258,7 +267,9 @@ def read_config(path: Path) -> Settings:
         found = replace(found, store=replace(found.store, url=_below(base, url)))
     accounts = tuple(_anchored(base, account) for account in found.accounts)
     state = _below(base, found.state) if found.state else ""
-    return replace(found, accounts=accounts, state=state)
+    key = _below(base, found.signing_key) if found.signing_key else None
+    trusted = tuple(one if is_key(one) else _below(base, one) for one in found.trusted_keys)
+    return replace(found, accounts=accounts, state=state, signing_key=key, trusted_keys=trusted)
 
 
 def _anchored(base: Path, account: AccountSettings) -> AccountSettings:

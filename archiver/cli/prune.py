@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archiver.deleting import Planned
 
 
-@takes(deletion.DELETION, options.MAILBOX, options.STORE, options.PLACE)
+@takes(deletion.DELETION, options.MAILBOX, options.STORE, options.SIGNING, options.PLACE)
 def command(
     accounts: options.Accounts = None,
     dry_run: Annotated[

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         app.command(verb, help=text)(_run if verb == "run" else _command(verb))
 
 
-_GROUPS = (options.MAILBOX, options.STORE, options.PLACE)
+_GROUPS = (options.MAILBOX, options.STORE, options.SIGNING, options.PLACE)
 
 
 def _command(verb: str) -> Callable[..., None]:

@@ -176,6 +176,8 @@ class _Reader:
                 "spool_limit": "size",
                 "workers": int,
                 "connections": int,
+                "signing_key": str,
+                "trusted_keys": "texts",
             },
         )
         store = self._store(top.pop("store", {}))
@@ -359,6 +361,12 @@ def _count(value: Any) -> Any:
     return value
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"{value!r} is no list of texts")
+    return tuple(value)
+
+
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     "size": parse_size,
     "server": lambda value: parse_server(str(value)),
@@ -368,6 +376,7 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
     "delay": _delay,
     "count": _count,
     "days": _days,
+    "texts": _texts,
 }
 """How a setting is read whose kind is not simply a type of TOML."""
 

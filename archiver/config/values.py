@@ -176,7 +176,8 @@ class Settings:
 
     ``state`` is the directory of ledger, index and spool; empty until the command line has filled
     in the platform's own. ``workers`` is 0 for one a processor; ``connections`` is how many
-    accounts are fetched at once.
+    accounts are fetched at once. ``signing_key`` is the file of the key that signs manifests;
+    ``trusted_keys`` are the public keys whose signatures an audit accepts, or files with them.
     """
 
     accounts: tuple[AccountSettings, ...]
@@ -185,3 +186,5 @@ class Settings:
     spool_limit: int = 2 * GIB
     workers: int = 0
     connections: int = 8
+    signing_key: str | None = None
+    trusted_keys: tuple[str, ...] = ()

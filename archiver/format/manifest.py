@@ -5,7 +5,7 @@ a link, so that a reader may begin there; the manifest that follows names it wit
 """
 
 import gzip
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,10 +62,24 @@ class CheckpointHead:
     at: int | None = None
 
 
-def manifest_octets(head: ManifestHead, records: Iterable[Mapping[str, Any]]) -> bytes:
+Sign = Callable[[bytes], Mapping[str, Any]]
+"""Makes of all lines of a manifest the record that ends it, their signature."""
+
+Hear = Callable[[bytes], None]
+"""Is given the lines of a stored object one by one, for whoever checks what was signed."""
+
+
+def manifest_octets(
+    head: ManifestHead, records: Iterable[Mapping[str, Any]], sign: Sign | None = None
+) -> bytes:
     """A manifest as it is stored: one JSON object a line, gzip without a time stamp.
 
     The same head and records give the same octets, so that a retry repeats them exactly.
+
+    Args:
+        head: its first line.
+        records: the lines behind it.
+        sign: makes the last line; None for a manifest without a signature.
     """
     first = {
         "format": FORMAT,
@@ -77,6 +91,8 @@ def manifest_octets(head: ManifestHead, records: Iterable[Mapping[str, Any]]) ->
         "requires": [],
     }
     lines = b"".join(line_of(record) for record in (first, *records))
+    if sign is not None:
+        lines += line_of(sign(lines))
     return gzip.compress(lines, compresslevel=6, mtime=0)
 
 
@@ -106,6 +122,7 @@ class _Stored:
     Args:
         chunks: the stored octets, as they come.
         name: what to call it where it cannot be read.
+        hear: is given each line, without its end, before it is decoded.
 
     Raises:
         UnknownFormat: it is of a newer format, or requires what this version does not know.
@@ -113,10 +130,10 @@ class _Stored:
             is it known to be whole.
     """
 
-    def __init__(self, chunks: Iterable[bytes], name: str) -> None:
+    def __init__(self, chunks: Iterable[bytes], name: str, hear: Hear | None = None) -> None:
         self._stored = StoredLines(chunks, name)
         self._name = name
-        self._lines = iter(self._stored)
+        self._lines = iter(self._stored) if hear is None else _heard(self._stored, hear)
         self._first = _first(self._lines, name)
 
     @property
@@ -136,8 +153,10 @@ class _Stored:
 class StoredManifest(_Stored):
     """A manifest as it streams in."""
 
-    def __init__(self, chunks: Iterable[bytes], name: str = "a manifest") -> None:
-        super().__init__(chunks, name)
+    def __init__(
+        self, chunks: Iterable[bytes], name: str = "a manifest", hear: Hear | None = None
+    ) -> None:
+        super().__init__(chunks, name, hear)
         first = self._first
         try:
             self.head = ManifestHead(
@@ -168,6 +187,12 @@ class StoredCheckpoint(_Stored):
             )
         except ValueError as error:
             raise _headless(name, error) from None
+
+
+def _heard(lines: Iterable[bytes], hear: Hear) -> Iterator[bytes]:
+    for line in lines:
+        hear(line)
+        yield line
 
 
 def _link(link: Mapping[str, Any]) -> ChainHead:

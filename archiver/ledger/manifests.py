@@ -12,6 +12,7 @@ from typing import Any
 
 from archiver.format import (
     ManifestHead,
+    Sign,
     archived_json,
     linked_json,
     manifest_key,
@@ -47,7 +48,13 @@ def unproven(ledger: Ledger, account: LedgerAccount) -> Manifest | None:
     return Manifest(row[0], key, row[3], row[4].hex())
 
 
-def draft(ledger: Ledger, account: LedgerAccount, batch: Batch | None, now: float) -> Manifest:
+def draft(
+    ledger: Ledger,
+    account: LedgerAccount,
+    batch: Batch | None,
+    now: float,
+    sign: Sign | None = None,
+) -> Manifest:
     """The next manifest of the chain, committed; nobody else drafts for this account meanwhile.
 
     Args:
@@ -55,6 +62,7 @@ def draft(ledger: Ledger, account: LedgerAccount, batch: Batch | None, now: floa
         account: whose chain it is.
         batch: what it makes ARCHIVED, of which ``is_proven`` is true; None for events alone.
         now: the time, in seconds since the epoch.
+        sign: signs it; None where manifests are not signed.
     """
     events.describe(ledger, account)
     records = events.oldest(ledger, account, events.MOST_IN_A_MANIFEST)
@@ -62,7 +70,7 @@ def draft(ledger: Ledger, account: LedgerAccount, batch: Batch | None, now: floa
     if batch is not None:
         records += _records(ledger, account, batch, now)
     head = _next(ledger, account, now)
-    octets = manifest_octets(head, records)
+    octets = manifest_octets(head, records, sign)
     digest = hashlib.sha256(octets)
     with ledger.write() as db:
         made = db.execute(

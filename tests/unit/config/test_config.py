@@ -118,6 +118,8 @@ def test_every_setting() -> None:
     spool_limit = "1GiB"
     workers = 2
     connections = 3
+    signing_key = "archiver.key"
+    trusted_keys = ["ed25519:00", "public.key"]
     [store]
     url = "s3://mail/prefix"
     endpoint = "https://s3.example.com"
@@ -177,6 +179,8 @@ def test_every_setting() -> None:
         spool_limit=GIB,
         workers=2,
         connections=3,
+        signing_key="archiver.key",
+        trusted_keys=("ed25519:00", "public.key"),
     )
 
 
@@ -184,6 +188,7 @@ def test_all_problems_at_once() -> None:
     """Every problem of a file is named, each on a line of its own."""
     text = """
     spool_limit = "much"
+    trusted_keys = "one"
     workers = true
     colour = "red"
     [store]
@@ -209,6 +214,7 @@ def test_all_problems_at_once() -> None:
     assert first == "archiver.toml cannot be used:"
     for expected in (
         "spool_limit: 'much' is not a size",
+        "trusted_keys: 'one' is no list of texts",
         "workers: True is not a whole number",
         "colour is no setting",
         "[store] region: 5 is not a text",
@@ -224,7 +230,7 @@ def test_all_problems_at_once() -> None:
         "an account has no name",
     ):
         assert sum(expected in problem for problem in problems) == 1, expected
-    assert len(problems) == 14
+    assert len(problems) == 15
     assert "pw" not in caught.value.message
 
 
