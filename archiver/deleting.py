@@ -22,7 +22,7 @@ from archiver.ledger.listing import Listing
 from archiver.ledger.pruning import Pruning
 from archiver.model import Clock, Copy, Reporter
 from archiver.stages.fetch_job import FetchJob, Tally
-from archiver.stages.prune import Pruned, confirm, prune
+from archiver.stages.prune import confirm, look, prune
 from archiver.stages.prune_plan import WORDS, Verdict, brake, judge
 from archiver.stages.read_back import ReadBack
 from archiver.state import Spool
@@ -113,7 +113,7 @@ class Deleting:
             pruning, done = Pruning(ledger, owner), account.deletion
             listing = Listing(ledger, owner, tries=account.settings.tries)
             try:
-                self._plan(account, pruning)
+                self._plan(account, pruning, listing)
                 if not self._order.dry_run:
                     self._act(account, pruning, listing)
             finally:
@@ -121,10 +121,14 @@ class Deleting:
                 done.kept = {key: n for key, n in sorted(counts.items()) if key != Verdict.GOES}
                 done.gone += listing.gone
 
-    def _plan(self, account: Account, pruning: Pruning) -> None:
+    def _plan(self, account: Account, pruning: Pruning, listing: Listing) -> None:
         policy, now = account.settings.deletion, self._clock.now()
         pruning.plan(lambda present: judge(present, policy, now))
-        account.deletion.planned = pruning.counts().get(Verdict.GOES, 0)
+        if listing.account.retires:
+            # What was retrieved there has left the listing and is ARCHIVED all the same.
+            look(self._job(account, listing))
+            pruning.require_listed(Verdict.GOES, Verdict.UNLISTED)
+        account.deletion.planned = pruning.counts()[Verdict.GOES]
         try:
             self._hold_back(account, pruning)
         finally:
@@ -136,14 +140,14 @@ class Deleting:
     def _act(self, account: Account, pruning: Pruning, listing: Listing) -> None:
         proof = account.settings.deletion.delete_proof
         damaged = self._prove(account.ledger_account, pruning, proof)
-        job, pruned = self._job(account, listing), Pruned()
+        job = self._job(account, listing)
         try:
-            if pruning.counts().get(Verdict.GOES, 0):
-                prune(job, pruning, pruned, empty=self._order.empty)
+            if pruning.counts()[Verdict.GOES]:
+                prune(job, pruning, empty=self._order.empty)
             else:
                 confirm(job)
         finally:
-            account.deletion.deleted = pruned.deleted
+            account.deletion.deleted = pruning.sent(Verdict.GOES)
         if damaged:
             raise IntegrityError(
                 f"{damaged:,} copies could not be read back: their messages were not deleted",
@@ -175,7 +179,8 @@ class Deleting:
                 f"nothing is deleted: {hazards[0].line}",
                 hint=f"{hazards[0].hint}; or set delete_despite_lifecycle = true",
             )
-        reason = brake(going, sum(pruning.counts().values()), policy)
+        counts = pruning.counts()
+        reason = brake(going, counts.total() - counts[Verdict.UNLISTED], policy)
         if reason is not None and not self._order.empty:
             raise DeletionStopped(
                 f"nothing is deleted: {reason}",
@@ -184,11 +189,12 @@ class Deleting:
 
     def _ask_hazards(self) -> tuple[Hazard, ...]:
         with self._asking:
-            if self._hazards is None and not self._do([("rules of the store", self._look)]):
+            asked = self._hazards is not None or self._do([("rules of the store", self._ask)])
+            if not asked and not self._stopping():
                 raise StoreError("the rules of the store could not be read, so nothing is deleted")
             return self._hazards or ()
 
-    def _look(self, archivist: Archivist, _piece: str) -> Progress:
+    def _ask(self, archivist: Archivist, _piece: str) -> Progress:
         self._hazards = archivist.worker.run(Hazards())
         return Progress()
 

@@ -229,7 +229,8 @@ class _Run:
         if account.codes or self.dispatch.error is not None or self.stop.is_set():
             return False
         if self.verb is Verb.PRUNE:
-            return order.dry_run or self._unlock(account)
+            asks_server = not order.dry_run or account.ledger_account.retires
+            return not asks_server or self._unlock(account)
         return account.settings.deletion.delete == "verified"
 
     def _each(self, accounts: Sequence[Account], work: Callable[[Account], None]) -> None:

@@ -253,7 +253,9 @@ class Listing:
         )
         known = db.execute(
             "SELECT DISTINCT digest FROM main.messages WHERE account_id = ? AND header_digest = ?"
-            " AND digest IS NOT NULL LIMIT 2",
+            " AND digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM shared_headers h"
+            " WHERE h.account_id = messages.account_id"
+            " AND h.header_digest = messages.header_digest) LIMIT 2",
             (self.account.row, header),
         ).fetchall()
         if not fingerprint.identifiable or len(known) != 1:

@@ -5,6 +5,7 @@
 how that ended. Only rows that are shown to be what the plan says ever become DELETE_SENT.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -82,9 +83,11 @@ class Pruning:
             )
         )
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counter[str]:
         """How many messages got which verdict."""
-        return dict(self._ledger.rows("SELECT verdict, count(*) FROM temp.plan GROUP BY verdict"))
+        return Counter(
+            dict(self._ledger.rows("SELECT verdict, count(*) FROM temp.plan GROUP BY verdict"))
+        )
 
     def entries(self) -> Iterator[tuple[str, str | None, str | None, int]]:
         """Verdict, UIDL, digest and size of every message, the oldest first."""
@@ -99,6 +102,14 @@ class Pruning:
     def change(self, old: str, new: str) -> None:
         """Gives every message with one verdict another."""
         self._ledger.scratch("UPDATE temp.plan SET verdict = ? WHERE verdict = ?", [(new, old)])
+
+    def require_listed(self, goes: str, otherwise: str) -> None:
+        """Takes messages out of the plan that this connection's last listing does not show."""
+        self._ledger.scratch(
+            "UPDATE temp.plan SET verdict = ? WHERE verdict = ? AND message NOT IN"
+            " (SELECT message FROM temp.offered WHERE message NOTNULL)",
+            [(otherwise, goes)],
+        )
 
     def to_read(self, goes: str) -> Iterator[list[Copy]]:
         """The raw copies of the messages that are to go, each once, in pieces."""
@@ -115,13 +126,8 @@ class Pruning:
             yield [copies.copy_of(row) for row in page]
             last = page[-1][1]
 
-    def require_read(self, since: float, goes: str, otherwise: str) -> int:
-        """Takes messages out of the plan whose copy was not proven again since then.
-
-        Returns:
-            How many.
-        """
-        before = self.counts().get(otherwise, 0)
+    def require_read(self, since: float, goes: str, otherwise: str) -> None:
+        """Takes messages out of the plan whose copy was not proven again since then."""
         self._ledger.scratch(
             "UPDATE temp.plan SET verdict = ? WHERE verdict = ? AND message NOT IN"
             " (SELECT m.id FROM messages m JOIN copies c ON c.account_id = m.account_id"
@@ -129,7 +135,6 @@ class Pruning:
             " AND c.proof IN ('read', 'checksum') AND c.proven_at >= ?)",
             [(otherwise, goes, self._account.store, int(since))],
         )
-        return self.counts().get(otherwise, 0) - before
 
     def begin(self) -> None:
         """A session's listing is complete (``listing.Listing``), and nothing of it is shown yet."""
@@ -182,7 +187,8 @@ class Pruning:
             "SELECT m.id FROM temp.offered o JOIN messages m ON m.id = o.message"
             " WHERE o.number = ? AND m.header_digest = ? AND (SELECT count(DISTINCT digest)"
             " FROM messages WHERE account_id = m.account_id AND header_digest = m.header_digest"
-            " AND digest NOTNULL) = 1",
+            " AND digest NOTNULL) = 1 AND NOT EXISTS (SELECT 1 FROM shared_headers h"
+            " WHERE h.account_id = m.account_id AND h.header_digest = m.header_digest)",
             (listed.number, bytes.fromhex(header.header_digest)),
         )
         shown = row is not None and header.identifiable
@@ -201,6 +207,8 @@ class Pruning:
             (goes, digest, listed.uidl),
         )
         self._mark(listed, row[0] if row else None, "shown" if row else "strange")
+        if row is None:
+            self._note_header(bytes.fromhex(whole.header_digest), digest)
         return row is not None or bool(
             self._ledger.value(
                 "SELECT EXISTS (SELECT 1 FROM messages m JOIN batches b ON b.id = m.batch_id"
@@ -208,6 +216,16 @@ class Pruning:
                 (self._account.row, digest),
             )
         )
+
+    def _note_header(self, header: bytes, digest: bytes) -> None:
+        """Remembers a header that stands for other octets too: it identifies nothing any more."""
+        with self._ledger.write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO shared_headers (account_id, header_digest)"
+                " SELECT DISTINCT account_id, header_digest FROM messages"
+                " WHERE account_id = ? AND header_digest = ? AND digest <> ?",
+                (self._account.row, header, digest),
+            )
 
     def _mark(self, listed: Listed, message: int | None, state: str) -> None:
         self._ledger.scratch(
@@ -247,20 +265,25 @@ class Pruning:
             [(verdict, state) for state, verdict in verdict_of.items()],
         )
 
-    def send(self, now: float) -> int:
-        """The marked messages are DELETE_SENT, which is written before QUIT is.
-
-        Returns:
-            How many rows that were; equal messages under one UIDL are one.
-        """
+    def send(self, now: float) -> None:
+        """The marked messages are DELETE_SENT, which is written before QUIT is sent."""
         with self._ledger.write() as db:
-            sent = db.execute(
+            db.execute(
                 "UPDATE messages SET stage = 'delete_sent', left_at = ?, said = NULL"
                 f" WHERE stage IN ({_MAY_GO}) AND id IN"
                 " (SELECT message FROM temp.shown WHERE state = 'marked')",
                 (int(now),),
             )
-            return int(sent.rowcount)
+
+    def sent(self, goes: str) -> int:
+        """How many messages of the plan are DELETE_SENT or GONE by now."""
+        return int(
+            self._ledger.value(
+                "SELECT count(*) FROM temp.plan p JOIN messages m ON m.id = p.message"
+                " WHERE p.verdict = ? AND m.stage IN ('delete_sent', 'gone')",
+                (goes,),
+            )
+        )
 
     def answered(self, said: str) -> None:
         """Records the server's words to QUIT; empty where none came."""

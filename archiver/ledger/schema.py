@@ -182,6 +182,14 @@ _DELETION = (
     """,
     "CREATE INDEX events_waiting ON events (account_id, manifest_id)",
     "CREATE INDEX messages_delete_sent ON messages (account_id) WHERE stage = 'delete_sent'",
+    # Headers that were seen to stand for several messages, of which the ledger may know only one.
+    """
+    CREATE TABLE shared_headers (
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        header_digest BLOB NOT NULL,
+        PRIMARY KEY (account_id, header_digest)
+    ) WITHOUT ROWID
+    """,
     # What a manifest has named once is named again when the server's side of it changes: whoever
     # has the manifests alone knows what the ledger knew. Triggers see every change, wherever made.
     """

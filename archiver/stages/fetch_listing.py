@@ -37,7 +37,7 @@ def take_listing(job: FetchJob, session: Session) -> int:
     listing.complete(count, has_uidl=has_uidl)
     capabilities = session.capabilities
     listing.classify(top=capabilities.top or not capabilities.advertised)
-    _notice_retiring(job)
+    _notice_retiring(job, session)
     _check(job, session)
     listing.settle(job.clock.now(), retires=is_retiring(job, session))
     _land_links(job)
@@ -63,12 +63,20 @@ def is_retiring(job: FetchJob, session: Session) -> bool:
     return job.listing.account.retires or retires(host, session.capabilities)
 
 
-def _notice_retiring(job: FetchJob) -> None:
-    """Remembers a server that hid at QUIT all that was retrieved, and shows other messages now."""
-    if not job.tally.took_all or not is_all_new(job.listing):
+def _notice_retiring(job: FetchJob, session: Session) -> None:
+    """Remembers a server that says that QUIT hides what was retrieved, or is seen to have done it.
+
+    It is seen where all that was retrieved is gone, and other messages are listed.
+    """
+    if job.listing.account.retires:
+        return
+    announced = is_retiring(job, session)
+    if not announced and not (job.tally.took_all and is_all_new(job.listing)):
         return
     note_retiring(job.listing.ledger, job.listing.account)
     job.reload()
+    if announced:
+        return
     job.reporter.note(
         job.settings.name,
         "the server no longer shows what was retrieved: sessions end only when it is archived",

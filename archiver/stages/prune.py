@@ -4,29 +4,20 @@ As many sessions as it takes, each complete in itself; then one more that confir
 allows another login at once.
 """
 
-from dataclasses import dataclass
-
 from archiver.errors import ServerUnavailable
 from archiver.ledger.pruning import Pruning, unconfirmed
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.pacing import Patience, login_delay, wait_for_login
-from archiver.stages.prune_session import confirm_session, delete_session
+from archiver.stages.prune_plan import Verdict
+from archiver.stages.prune_session import delete_session, look_session
 
 
-@dataclass(slots=True)
-class Pruned:
-    """What became of a plan: messages whose DELE and QUIT were sent."""
-
-    deleted: int = 0
-
-
-def prune(job: FetchJob, pruning: Pruning, pruned: Pruned, *, empty: bool) -> None:
+def prune(job: FetchJob, pruning: Pruning, *, empty: bool) -> None:
     """Deletes what is planned, and confirms it.
 
     Args:
         job: the account; its listing is for this purpose alone.
         pruning: the plan, whose copies were read back.
-        pruned: counts, also where this ends with an error.
         empty: whether the mailbox may be emptied.
 
     Raises:
@@ -40,13 +31,10 @@ def prune(job: FetchJob, pruning: Pruning, pruned: Pruned, *, empty: bool) -> No
         if job.stopping():
             return
         try:
-            sent = delete_session(job, pruning, empty=empty)
+            more = delete_session(job, pruning, empty=empty)
         except ServerUnavailable as error:
             patience.again(error)
-            continue
-        more = sent.more
-        pruned.deleted += sent.deleted
-        job.tally.messages += sent.deleted
+        job.tally.messages = pruning.sent(Verdict.GOES)
     confirm(job)
 
 
@@ -66,4 +54,22 @@ def confirm(job: FetchJob) -> None:
             " the server wants time between logins",
         )
         return
-    confirm_session(job)
+    look(job)
+
+
+def look(job: FetchJob) -> None:
+    """Lists the mailbox, as soon as the server allows a login, and does nothing else.
+
+    Raises:
+        LoginRefused, ServerUnavailable: as for ``prune``.
+    """
+    patience = Patience(job)
+    while not job.stopping():
+        wait_for_login(job)
+        if job.stopping():
+            return
+        try:
+            look_session(job)
+            return
+        except ServerUnavailable as error:
+            patience.again(error)

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     TOO_YOUNG = "too-young"
     KEPT_LATEST = "kept-latest"
     TOO_SMALL = "too-small"
+    UNLISTED = "not-listed"
     LIFECYCLE = "lifecycle"
     UNREADABLE = "not-readable"
     NOT_SHOWN = "identity-not-shown"
@@ -39,6 +40,7 @@ WORDS = {
     Verdict.TOO_YOUNG: "archived too recently",
     Verdict.KEPT_LATEST: "among the newest",
     Verdict.TOO_SMALL: "not large enough",
+    Verdict.UNLISTED: "the server no longer shows it",
     Verdict.LIFECYCLE: "the bucket's rules may take its copy away",
     Verdict.UNREADABLE: "its copy was not read back from the store",
     Verdict.NOT_SHOWN: "the server was not shown to hold these octets now",

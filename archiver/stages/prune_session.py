@@ -6,9 +6,8 @@ wrong ends the session with RSET and a dropped connection, which deletes nothing
 6: DELE takes effect at QUIT).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from archiver.errors import ServerRefused, SessionLost
 from archiver.format import MessageHash
@@ -18,7 +17,7 @@ from archiver.model import Fingerprint, Listed
 from archiver.pop3 import Chunk, Event, Finished, Refused, Session, Started
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.fetch_listing import is_retiring, take_listing
-from archiver.stages.prune_plan import BRAKE_FROM, Verdict
+from archiver.stages.prune_plan import Verdict, brake
 from archiver.stages.visit import visit
 
 MOST_AT_ONCE = 5_000
@@ -27,21 +26,16 @@ MOST_AT_ONCE = 5_000
 _GOES = Verdict.GOES
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a session did: messages whose DELE and QUIT were sent; ``more`` may be left to do."""
-
-    deleted: int = 0
-    more: bool = False
-
-
-def delete_session(job: FetchJob, pruning: Pruning, *, empty: bool) -> Sent:
+def delete_session(job: FetchJob, pruning: Pruning, *, empty: bool) -> bool:
     """Deletes what is planned, as far as this session shows that it is what is archived.
 
     Args:
         job: the account; its listing is for this purpose alone.
         pruning: the plan.
         empty: whether the mailbox may be emptied.
+
+    Returns:
+        Whether another session may delete more.
 
     Raises:
         LoginRefused: the server does not let us in.
@@ -53,12 +47,12 @@ def delete_session(job: FetchJob, pruning: Pruning, *, empty: bool) -> Sent:
         pruning.begin()
         _show_planned(job, session, pruning)
         if not _show_unclear(job, session, pruning):
-            return Sent()
+            return False
         return _delete(job, session, pruning, count, empty=empty)
 
 
-def confirm_session(job: FetchJob) -> None:
-    """Lists the mailbox once more, which says what became of what was deleted.
+def look_session(job: FetchJob) -> None:
+    """Lists the mailbox and does nothing else; what was deleted is then seen to be gone.
 
     Raises:
         LoginRefused, ServerUnavailable: as for ``delete_session``.
@@ -77,7 +71,7 @@ def _show_planned(job: FetchJob, session: Session, pruning: Pruning) -> None:
         for listed in planned:
             pruning.doubt(listed)
         return
-    for listed, header in _hashed(session.headers(planned)):
+    for listed, header in _hashed(session.headers(planned), job.settings.max_message):
         if header is None:
             pruning.doubt(listed)
         else:
@@ -87,7 +81,8 @@ def _show_planned(job: FetchJob, session: Session, pruning: Pruning) -> None:
 def _show_unclear(job: FetchJob, session: Session, pruning: Pruning) -> bool:
     """Fetches again what headers cannot show; says whether the session may go on."""
     unknown = 0
-    for listed, whole in _hashed(session.retrieve(pruning.unclear(_GOES, MOST_AT_ONCE))):
+    retrieved = session.retrieve(pruning.unclear(_GOES, MOST_AT_ONCE))
+    for listed, whole in _hashed(retrieved, job.settings.max_message):
         unknown += whole is not None and not pruning.show_octets(listed, whole, _GOES)
     if not unknown:
         return True
@@ -106,26 +101,33 @@ def _show_unclear(job: FetchJob, session: Session, pruning: Pruning) -> bool:
     return True
 
 
-def _hashed(events: Iterable[Event]) -> Iterable[tuple[Listed, Fingerprint | None]]:
-    """What identifies each message that was asked for, None where the server refused."""
-    hashed = MessageHash()
+def _hashed(events: Iterable[Event], most: int) -> Iterator[tuple[Listed, Fingerprint | None]]:
+    """What identifies each message that was asked for, None where the server refused.
+
+    Raises:
+        SessionLost: a message has no end within so many octets.
+    """
+    hashed, length = MessageHash(), 0
     for event in events:
         match event:
             case Started():
-                hashed = MessageHash()
+                hashed, length = MessageHash(), 0
             case Chunk(octets):
                 hashed.update(octets)
+                length += len(octets)
+                if length > most:
+                    raise SessionLost("a message has no end within max_message")
             case Finished(listed):
                 yield listed, hashed.result()
             case Refused(listed):
                 yield listed, None
 
 
-def _delete(job: FetchJob, session: Session, pruning: Pruning, count: int, *, empty: bool) -> Sent:
-    going = pruning.tally("shown")
-    if going == count > BRAKE_FROM and not empty:
-        _abandon(job, session, "all that it lists now would be deleted")
-        return Sent()
+def _delete(job: FetchJob, session: Session, pruning: Pruning, count: int, *, empty: bool) -> bool:
+    too_much = brake(pruning.tally("shown"), count, job.settings.deletion)
+    if too_much is not None and not empty:
+        _abandon(job, session, too_much)
+        return False
     for event in session.delete(pruning.shown()):
         match event:
             case Finished(listed):
@@ -137,16 +139,16 @@ def _delete(job: FetchJob, session: Session, pruning: Pruning, count: int, *, em
     if left != count - marked:
         reason = f"{count:,} messages less {marked:,} are {left:,} to the server"
         _abandon(job, session, reason)
-        return Sent()
+        return False
     pruning.settle({"strange": Verdict.NOT_SHOWN, "refused": Verdict.REFUSED})
     if marked:
         pruning.send(job.clock.now())
     _quit(job, session, pruning)
-    return Sent(marked, more=marked >= MOST_AT_ONCE)
+    return marked >= MOST_AT_ONCE
 
 
 def _abandon(job: FetchJob, session: Session, reason: str) -> None:
-    with suppress(ServerRefused):
+    with suppress(ServerRefused, SessionLost):
         session.reset()
     session.drop()
     job.reporter.note(job.settings.name, f"nothing is deleted: {reason}")
@@ -159,7 +161,7 @@ def _quit(job: FetchJob, session: Session, pruning: Pruning) -> None:
         # Some of it may be deleted all the same; the next listing tells.
         said = error.message
         job.reporter.note(job.settings.name, f"QUIT: {error.message}")
-    except SessionLost as error:
-        said = ""
-        job.reporter.note(job.settings.name, f"QUIT: {error.message}")
+    except SessionLost:
+        pruning.answered("")
+        raise
     pruning.answered(said)

@@ -64,6 +64,8 @@ class Faults:
         refuse_quit: what follows -ERR to QUIT, which then deletes nothing.
         refuse_login: what follows -ERR to PASS and AUTH.
         tail: octets sent behind the answer to a message's RETR, by number.
+        undeletable: numbers of messages whose DELE is refused.
+        ignores_dele: DELE is answered +OK, and nothing is marked.
     """
 
     drop_after: Sequence[int | None] = ()
@@ -105,3 +107,5 @@ class Faults:
     refuse_quit: str | None = None
     refuse_login: str | None = None
     tail: Mapping[int, bytes] = field(default_factory=dict)
+    undeletable: frozenset[int] | set[int] = frozenset()
+    ignores_dele: bool = False

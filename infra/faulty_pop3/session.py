@@ -243,9 +243,14 @@ class Session:
         return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
 
     def _do_dele(self, arguments: str) -> None:
-        if number := self._find(arguments):
+        if not (number := self._find(arguments)):
+            return
+        if number in self._faults.undeletable:
+            self._refuse("it stays")
+            return
+        if not self._faults.ignores_dele:
             self._deleted.add(number)
-            self._say("+OK marked")
+        self._say("+OK marked")
 
     def _do_rset(self, _: str) -> None:
         self._deleted.clear()
