@@ -6,7 +6,8 @@ functions over an open ``Ledger``: ``listing`` (what a session lists against wha
 ``seen`` (what became of it over a run), ``leaving`` (what is listed no more), ``linking`` (one
 message under several UIDLs), ``landing`` (batches that became durable), ``copies`` (what is in the
 store), ``manifests`` (the chain that makes messages ARCHIVED), ``events`` (what it has still to
-tell), ``holding`` (what waits for a person), ``pruning``, ``portions``, ``accounts``, ``status``.
+tell), ``replay`` (a ledger made again from what manifests say), ``holding`` (what waits for a
+person), ``pruning``, ``portions``, ``accounts`` and ``status``.
 """
 
 from archiver.ledger.database import Ledger
