@@ -52,6 +52,10 @@ class UsageError(ArchiverError):
     exit_code = 2
 
 
+class IndexDamaged(UsageError):
+    """The index is damaged; it is made again from the raw messages by whoever writes to it next."""
+
+
 class MessageError(ArchiverError):
     """One message could not be archived; the ones behind it can."""
 

@@ -1,22 +1,23 @@
-"""The index's one writer, and what it may still lack.
+"""The index's one writer, and what the index may still lack.
 
 Entries come from the threads that archive, in pieces, and are written by a thread of their own:
-an index that is slow, full or broken never stands in the way of the archive.
+an index that is slow, full or broken never stands in the way of the archive. A broken one is made
+anew without asking: what it held is due again, and the ledger is told so before the old one goes.
 """
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archiver.errors import IndexDamaged, LocalDiskError
 from archiver.ledger import Ledger
-from archiver.ledger.accounts import LedgerAccount
-from archiver.ledger.unread import index_made_by, messages_of, remember_index, unmark
-from archiver.model import UnreadMessage
+from archiver.ledger.unread import index_made_by, messages_of, take_marks_back
+from archiver.model import Reporter, UnreadMessage
 
 if TYPE_CHECKING:
-    from archiver.index import Entry, Location
+    from archiver.index import Entry, Index, Location
 
 _WAITING_PIECES = 16
 _READ_AT_ONCE = 100
@@ -27,10 +28,17 @@ class Indexer:
 
     ``error`` is why it stopped writing, or None; what comes after that is dropped, because it can
     be read again at any time.
+
+    Args:
+        path: where the index is, or is made.
+        ledger: where the ledger is, whose marks speak of it.
+        reporter: hears that the index is made anew.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, ledger: Path, reporter: Reporter) -> None:
+        self.path = path
+        self._ledger = ledger
+        self._reporter = reporter
         self._pieces: queue.Queue[Sequence[tuple[Entry, Location]] | None] = queue.Queue(
             _WAITING_PIECES
         )
@@ -47,13 +55,11 @@ class Indexer:
         self._pieces.put(entries)
 
     def _write(self) -> None:
-        from archiver.index import Index
-
         try:
-            index = Index.open(self._path)
+            index = self._opened()
             try:
                 while (piece := self._pieces.get()) is not None:
-                    index.add(piece)
+                    index = self._added(index, piece)
             finally:
                 index.close()
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
@@ -61,6 +67,41 @@ class Indexer:
             # Whoever hands over pieces must never wait for an index that is not written any more.
             while self._pieces.get() is not None:
                 pass
+
+    def _opened(self) -> "Index":
+        from archiver.index import Index, is_condemned
+
+        if not is_condemned(self.path):
+            try:
+                return Index.open(self.path)
+            except IndexDamaged:
+                pass
+        return self._made_anew()
+
+    def _added(self, index: "Index", piece: "Sequence[tuple[Entry, Location]]") -> "Index":
+        """Adds a piece, and gives the index that holds it, which may be another one then."""
+        try:
+            index.add(piece)
+        except IndexDamaged:
+            index.close()
+            index = self._made_anew()
+            index.add(piece)
+        return index
+
+    def _made_anew(self) -> "Index":
+        from archiver.index import INDEX_VERSION, Index, discard
+
+        self._reporter.note("index", "it is damaged: it is made again from the raw messages")
+        with Ledger.open(self._ledger) as ledger:
+            take_marks_back(ledger, str(INDEX_VERSION))
+        try:
+            discard(self.path)
+        except OSError as error:
+            raise LocalDiskError(
+                f"cannot remove {self.path}, which is damaged: {error.strerror}",
+                hint="remove it; archiver index makes it again",
+            ) from error
+        return Index.open(self.path)
 
     def close(self) -> None:
         """Writes what waits, and closes the index; what it holds is then safe."""
@@ -70,15 +111,17 @@ class Indexer:
             self._thread = None
 
 
-def trust_marks(ledger: Ledger, accounts: Iterable[LedgerAccount], path: Path) -> None:
-    """Takes back the ledger's marks where they speak of another index than the one at ``path``."""
-    from archiver.index import INDEX_VERSION
+def trust_marks(ledger: Ledger, path: Path) -> None:
+    """Takes back the ledger's marks where they speak of another index than the one at ``path``.
+
+    To be called before anything is added to the index: of one that was made anew it could not be
+    told any more that it lacks what was marked.
+    """
+    from archiver.index import INDEX_VERSION, is_usable
 
     version = str(INDEX_VERSION)
-    if not path.exists() or index_made_by(ledger) != version:
-        for account in accounts:
-            unmark(ledger, account)
-        remember_index(ledger, version)
+    if not is_usable(path) or index_made_by(ledger) != version:
+        take_marks_back(ledger, version)
 
 
 def lacking(ledger: Ledger, batch: str, path: Path) -> Iterator[tuple[UnreadMessage, ...]]:
@@ -93,12 +136,16 @@ def lacking(ledger: Ledger, batch: str, path: Path) -> Iterator[tuple[UnreadMess
 
 
 def _held(digests: Sequence[str], path: Path) -> set[str]:
-    if not path.exists():
-        return set()
-    from archiver.index import Index
+    from archiver.index import Index, is_usable
 
-    index = Index.open(path)
+    if not is_usable(path):
+        return set()
     try:
-        return index.indexed(digests)
-    finally:
-        index.close()
+        index = Index.open(path)
+        try:
+            return index.indexed(digests)
+        finally:
+            index.close()
+    except IndexDamaged:
+        # Whoever writes next makes it anew, and then it holds none of them.
+        return set()

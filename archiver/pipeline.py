@@ -21,7 +21,7 @@ from archiver.deleting import NO_ORDER, Deleting, Order, words
 from archiver.dispatch import Dispatch
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.fetching import Fetching
-from archiver.indexing import Indexer, lacking, trust_marks
+from archiver.indexing import Indexer, trust_marks
 from archiver.ledger import Ledger, events, landing, manifests
 from archiver.ledger.accounts import (
     LedgerAccount,
@@ -34,9 +34,9 @@ from archiver.ledger.accounts import (
 from archiver.ledger.holding import hold
 from archiver.ledger.seen import Counts
 from archiver.ledger.status import problem_count
-from archiver.ledger.unread import mark_read, unread_batches
 from archiver.mailbox import mailbox
 from archiver.model import Clock, Reconciliation, Reporter
+from archiver.reading import Reading
 from archiver.reporting import (
     Outcome,
     Report,
@@ -49,7 +49,6 @@ from archiver.signing import signing_with
 from archiver.staff import Staff
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.store import canonical_url
-from archiver.workers import Read
 from archiver.working import Account
 
 
@@ -135,7 +134,7 @@ class _Run:
         self.paths.create()
         self.ledger = Ledger.open(self.paths.ledger)
         self.spool = Spool(self.paths.spool, settings.spool_limit)
-        self.indexer = Indexer(self.paths.index)
+        self.indexer = Indexer(self.paths.index, self.paths.ledger, reporter)
         self.accounts: list[Account] = []
         self.busy: list[str] = []
         self.errors: list[ArchiverError] = []
@@ -168,6 +167,8 @@ class _Run:
             self.accounts.append(self._open(settings, url))
             if self.verb in (Verb.RUN, Verb.FETCH):
                 self.accounts[-1].counts = Counts()
+        if self.verb in (Verb.RUN, Verb.INDEX):
+            trust_marks(self.ledger, self.paths.index)
         for account in self.accounts:
             self._recover(account)
 
@@ -294,32 +295,18 @@ class _Run:
 
     def index(self) -> None:
         """Reads what the index lacks, and marks what it holds."""
-        self.indexer.close()
-        owners = [account.ledger_account for account in self.accounts]
-        trust_marks(self.ledger, owners, self.paths.index)
-        unread = [
-            (owner.name, batch) for owner in owners for batch in unread_batches(self.ledger, owner)
-        ]
-        due = [item for item in unread if any(lacking(self.ledger, item[1], self.paths.index))]
-        if due and self.dispatch.error is None:
-            self._read(due)
-        if self.indexer.error is not None:
-            self._note_or_raise(self.indexer.error)
-        elif not self.dispatch.error and not self.stop.is_set():
-            mark_read(self.ledger, [batch for _, batch in unread], self.clock.now())
-
-    def _read(self, due: Sequence[tuple[str, str]]) -> None:
-        for account, batch in due:
-            self.dispatch.assign(account, batch, self._read_batch)
+        reading = Reading(
+            self.ledger,
+            self.paths.spool,
+            self.indexer,
+            self.dispatch,
+            self.clock,
+            self.stop.is_set,
+        )
+        error = reading.read([account.ledger_account for account in self.accounts])
         self._drain()
-        self.indexer.close()
-
-    def _read_batch(self, archivist: Archivist, batch: str) -> Progress:
-        read = 0
-        for unread in lacking(archivist.ledger, batch, self.paths.index):
-            archivist.worker.run(Read(self.paths.spool, unread), entries=archivist.entries)
-            read += len(unread)
-        return Progress(read=read)
+        if error is not None:
+            self._note_or_raise(error)
 
     def outcome(self) -> Outcome:
         """Adds up, and writes down how the run ended."""

@@ -7,11 +7,13 @@ batches, which are due again, but in WAL mode does not damage the file.
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from archiver.errors import AlreadyRunning, LocalDiskError, UsageError
+from archiver.durable import sync_directory, sync_file
+from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
+from archiver.index.disposal import condemn, is_condemned
 from archiver.index.entry import INDEX_VERSION, Entry, Location
 from archiver.index.reader import Hit, find
 from archiver.index.terms import terms
@@ -22,45 +24,51 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS: Final = 30.0
 _CACHE_KIBIOCTETS: Final = 16 * 1024
-_MAKE_AGAIN: Final = "remove index.db; archiver index makes it again"
+_MADE_AGAIN: Final = "archiver index, or the next archiver run, makes it again"
+_LOOK: Final = "look at the free space and the permissions of the state directory"
 _CANNOT_OPEN: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
 class Index:
     """What messages say, in one SQLite file that can be made again from the raw messages.
 
-    It belongs to the thread that opened it. Any method raises UsageError when the file turns out
+    It belongs to the thread that opened it. Any method raises IndexDamaged when the file turns out
     to be damaged, LocalDiskError when it cannot be written, and AlreadyRunning when another
     process has been writing to it for 30 seconds.
     """
 
-    def __init__(self, database: "Database") -> None:
+    def __init__(self, database: "Database", path: Path, *, read_only: bool) -> None:
         """Over a database that has its tables: ``open`` makes one."""
         self._database = database
         self._connection = database.conn
+        self._path = path
+        self._read_only = read_only
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
         """Opens the index at ``path``, and makes it first unless it is only to be read.
 
         Raises:
-            UsageError: there is none to read, the file is no index, or a newer version wrote it.
+            IndexDamaged: the file is no index, or a damaged one.
+            UsageError: there is none to read, or a newer version wrote it.
         """
         if read_only and not path.exists():
             raise UsageError("nothing is indexed yet", hint="archiver index makes the index")
-        with _explained():
-            return cls(_open(path, read_only=read_only))
+        if read_only and is_condemned(path):
+            raise IndexDamaged("the index is damaged", hint=_MADE_AGAIN)
+        with _explained(path):
+            return cls(_open(path, read_only=read_only), path, read_only=read_only)
 
     def add(self, entries: Iterable[tuple[Entry, Location]]) -> None:
         """Inserts a batch, all of it or nothing; what is known only gains the location."""
-        with _explained():
+        with _explained(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             with self._connection:
                 Writer(self._connection).add(entries)
 
     def indexed(self, digests: Sequence[str]) -> set[str]:
         """Those of ``digests`` (hex) that are in the index at INDEX_VERSION."""
-        with _explained():
+        with _explained(self._path):
             return {digest for digest in digests if self._is_indexed(digest)}
 
     def _is_indexed(self, digest: str) -> bool:
@@ -72,7 +80,7 @@ class Index:
 
     def count(self) -> int:
         """How many distinct messages the index holds."""
-        with _explained():
+        with _explained(self._path):
             (count,) = self._connection.execute("SELECT count(*) FROM messages").fetchone()
             return int(count)
 
@@ -87,12 +95,23 @@ class Index:
             limit: at most so many.
             offset: how many of the newest to pass over.
         """
-        with _explained():
+        with _explained(self._path):
             return find(self._connection, terms(words), limit, offset)
 
     def close(self) -> None:
-        """Closes the file; the index cannot be used any more."""
+        """Closes the file; what was added is durable then.
+
+        Raises:
+            LocalDiskError: it is not.
+        """
         self._connection.close()
+        if self._read_only:
+            return
+        # Where others have the index open the log stays, and nobody has synced that yet.
+        log = self._path.with_name(f"{self._path.name}-wal")
+        with _durable(self._path), suppress(FileNotFoundError):
+            sync_file(log)
+            sync_directory(log.parent)
 
 
 def _open(path: Path, *, read_only: bool) -> "Database":
@@ -113,7 +132,7 @@ def _open(path: Path, *, read_only: bool) -> "Database":
         if is_newer(database):
             raise UsageError(
                 "the index was written by a newer version of archiver",
-                hint=f"use that version, or {_MAKE_AGAIN}",
+                hint="use that version, or remove index.db: archiver index makes it again",
             )
         _set_up(connection, read_only=read_only)
         if not MIGRATIONS.pending(database):
@@ -139,12 +158,13 @@ def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     """Says what SQLite reports in the words of a person who has to act on it."""
     try:
         yield
     except zlib.error as error:
-        raise UsageError("the index is damaged", hint=_MAKE_AGAIN) from error
+        condemn(path)
+        raise IndexDamaged("the index is damaged", hint=_MADE_AGAIN) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
@@ -152,10 +172,16 @@ def _explained() -> Iterator[None]:
                 "the index is in use by another process", hint="wait until it has finished"
             ) from error
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise UsageError("the index is damaged or no index", hint=_MAKE_AGAIN) from error
+            condemn(path)
+            raise IndexDamaged("the index is damaged", hint=_MADE_AGAIN) from error
         if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, *_CANNOT_OPEN}:
-            raise LocalDiskError(
-                f"the index cannot be used: {error}",
-                hint="look at the free space and the permissions of the state directory",
-            ) from error
+            raise LocalDiskError(f"the index cannot be used: {error}", hint=_LOOK) from error
         raise
+
+
+@contextmanager
+def _durable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LocalDiskError(f"cannot write {path}: {error.strerror}", hint=_LOOK) from error

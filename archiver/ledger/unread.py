@@ -53,19 +53,19 @@ def mark_read(ledger: Ledger, batches: Sequence[str], now: float) -> None:
         )
 
 
-def unmark(ledger: Ledger, account: LedgerAccount) -> None:
-    """Takes every mark back: the index is new, or made by another version."""
-    with ledger.write() as db:
-        db.execute("UPDATE batches SET indexed_at = NULL WHERE account_id = ?", (account.row,))
-
-
 def index_made_by(ledger: Ledger) -> str | None:
     """Which version of reader and index the marks speak of."""
     found = ledger.value("SELECT value FROM meta WHERE key = 'index'")
     return None if found is None else str(found)
 
 
-def remember_index(ledger: Ledger, version: str) -> None:
-    """Notes which version of reader and index the marks speak of from now on."""
+def take_marks_back(ledger: Ledger, version: str) -> None:
+    """Takes every mark back, of all accounts: the index is new, or made by another version.
+
+    Args:
+        ledger: the ledger.
+        version: of which version of reader and index marks speak from now on.
+    """
     with ledger.write() as db:
+        db.execute("UPDATE batches SET indexed_at = NULL WHERE indexed_at NOTNULL")
         db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('index', ?)", (version,))

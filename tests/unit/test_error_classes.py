@@ -13,6 +13,7 @@ CLASSES = [
 ]
 EXIT_CODES = {
     "UsageError": 2,
+    "IndexDamaged": 2,
     "MessageError": 3,
     "LocalDiskError": 3,
     "LoginRefused": 4,

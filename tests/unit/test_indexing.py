@@ -1,16 +1,19 @@
 import hashlib
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from archiver.errors import ArchiverError
-from archiver.index import INDEX_VERSION, Entry, Index, Location, prepare
+from archiver.errors import LocalDiskError
+from archiver.index import INDEX_VERSION, Entry, Index, Location, is_usable, prepare
+from archiver.index.disposal import condemn
 from archiver.indexing import Indexer, lacking, trust_marks
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import account, open_account
 from archiver.ledger.landing import Draft, Landed, land
 from archiver.ledger.listing import Listing
-from archiver.ledger.unread import mark_read, remember_index, unread_batches
+from archiver.ledger.unread import mark_read, unread_batches
 from archiver.model import Fingerprint, Listed, Mail
 
 
@@ -44,29 +47,148 @@ def ledger_with(directory: Path, count: int) -> Ledger:
     return ledger
 
 
-def test_written_in_the_background(tmp_path: Path) -> None:
+class Notes:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, account: str, text: str) -> None:
+        self.notes.append(f"{account}: {text}")
+
+    def progress(self, account: str, stage: str, done: int, total: int | None) -> None:
+        """Not looked at."""
+
+    def waiting(self, account: str, seconds: float) -> None:
+        """Not looked at."""
+
+
+@pytest.fixture
+def notes() -> Notes:
+    """What the indexer says."""
+    return Notes()
+
+
+@pytest.fixture
+def indexer(tmp_path: Path, notes: Notes) -> Indexer:
+    """An indexer, of an index that is not there yet."""
+    return Indexer(tmp_path / "index.db", tmp_path / "ledger.db", notes)
+
+
+def test_written_in_the_background(tmp_path: Path, indexer: Indexer) -> None:
     """What is handed over is in the index when the indexer is closed."""
-    indexer = Indexer(tmp_path / "index.db")
     indexer.close()
     assert not (tmp_path / "index.db").exists()
     for number in range(40):
         indexer.add([entry(number)])
     indexer.close()
     assert indexer.error is None
-    index = Index.open(tmp_path / "index.db")
-    assert len(index.indexed([digest_of(number) for number in range(50)])) == 40
-    index.close()
+    assert held(tmp_path / "index.db", 50) == 40
 
 
-def test_broken_index(tmp_path: Path) -> None:
+def held(path: Path, count: int) -> int:
+    """How many of the first so many messages an index holds."""
+    index = Index.open(path)
+    try:
+        return len(index.indexed([digest_of(number) for number in range(count)]))
+    finally:
+        index.close()
+
+
+def test_an_index_that_cannot_be_written(tmp_path: Path, indexer: Indexer) -> None:
     """An index that cannot be written keeps nobody waiting, and says why at the end."""
-    path = tmp_path / "index.db"
-    path.mkdir()
-    indexer = Indexer(path)
+    (tmp_path / "index.db").mkdir()
     for number in range(60):
         indexer.add([entry(number)])
     indexer.close()
-    assert isinstance(indexer.error, ArchiverError)
+    assert isinstance(indexer.error, LocalDiskError)
+
+
+def truncated(octets: bytes) -> bytes:
+    """A file of which the end is lost."""
+    return octets[: len(octets) // 2 + 100]
+
+
+def garbage(octets: bytes) -> bytes:
+    """A file whose first page holds something else."""
+    return b"\x55" * 4096 + octets[4096:]
+
+
+def malformed(octets: bytes) -> bytes:
+    """A file in which every page but those of the schema is lost."""
+    return octets[: 4096 * 7] + bytes(len(octets) - 4096 * 7)
+
+
+def emptied(_octets: bytes) -> bytes:
+    """A file of which nothing is left."""
+    return b""
+
+
+DAMAGES = [truncated, garbage, malformed]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_broken_index_is_made_anew(
+    tmp_path: Path, indexer: Indexer, notes: Notes, damage: Callable[[bytes], bytes]
+) -> None:
+    """A broken index gives way to a new one that takes what comes; the marks go with the old."""
+    path = indexer.path
+    with ledger_with(tmp_path, 1) as ledger:
+        indexer.add([entry(number) for number in range(300)])
+        indexer.close()
+        trust_marks(ledger, path)
+        mark_read(ledger, ["b"], 0)
+        path.write_bytes(damage(path.read_bytes()))
+        for number in range(300, 340):
+            indexer.add([entry(number)])
+        indexer.close()
+        assert indexer.error is None
+        assert notes.notes == ["index: it is damaged: it is made again from the raw messages"]
+        assert unread_batches(ledger, account(ledger, 1)) == ["b"]
+    assert held(path, 400) == 40
+    assert is_usable(path)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, emptied])
+def test_marks_of_a_broken_index(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """Of an index in which damage was met nothing is believed, whatever it still says it holds."""
+    path = tmp_path / "index.db"
+    with ledger_with(tmp_path, 20) as ledger:
+        with closing(Index.open(path)) as index:
+            index.add(entry(number) for number in range(1, 21))
+        trust_marks(ledger, path)
+        mark_read(ledger, ["b"], 0)
+        assert list(lacking(ledger, "b", path)) == []
+        path.write_bytes(damage(path.read_bytes()))
+        assert [len(piece) for piece in lacking(ledger, "b", path)] == [20]
+        trust_marks(ledger, path)
+        assert unread_batches(ledger, account(ledger, 1)) == ["b"]
+
+
+def test_damage_that_a_search_met(tmp_path: Path, indexer: Indexer, notes: Notes) -> None:
+    """An index that a reader condemned is made anew, though it opens and takes entries."""
+    indexer.add([entry(number) for number in range(10)])
+    indexer.close()
+    condemn(indexer.path)
+    with ledger_with(tmp_path, 5):
+        indexer.add([entry(10)])
+        indexer.close()
+    assert held(indexer.path, 20) == 1
+    assert len(notes.notes) == 1
+
+
+def test_an_index_of_a_newer_version(
+    tmp_path: Path, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index that a newer version wrote is refused and stays."""
+    indexer.add([entry(1)])
+    indexer.close()
+    monkeypatch.setattr("archiver.index.schema._KNOWN", frozenset())
+    indexer.add([entry(2)])
+    indexer.close()
+    assert "newer version" in str(indexer.error)
+    monkeypatch.undo()
+    assert held(indexer.path, 5) == 1
 
 
 def test_lacking(tmp_path: Path) -> None:
@@ -89,11 +211,12 @@ def test_marks(tmp_path: Path, change: str) -> None:
     with ledger_with(tmp_path, 1) as ledger:
         owner = account(ledger, 1)
         Index.open(path).close()
-        trust_marks(ledger, [owner], path)
+        trust_marks(ledger, path)
         mark_read(ledger, ["b"], 0)
         if change == "index is gone":
             path.unlink()
         if change == "other version":
-            remember_index(ledger, str(INDEX_VERSION + 1))
-        trust_marks(ledger, [owner], path)
+            with ledger.write() as db:
+                db.execute("UPDATE meta SET value = ? WHERE key = 'index'", (INDEX_VERSION + 1,))
+        trust_marks(ledger, path)
         assert unread_batches(ledger, owner) == ([] if change == "none" else ["b"])

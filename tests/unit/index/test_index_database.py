@@ -1,16 +1,28 @@
+import errno
+import os
 import pickle
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from index_helpers import index_of, located, mail
 
-from archiver.errors import AlreadyRunning, LocalDiskError, UsageError
-from archiver.index import Index, Location, database, prepare, writer
+from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
+from archiver.index import (
+    Index,
+    Location,
+    database,
+    discard,
+    is_condemned,
+    is_usable,
+    prepare,
+    writer,
+)
+from archiver.index.disposal import condemn
 from archiver.model import Address, Part
 
 
@@ -207,23 +219,40 @@ def test_reading_an_empty_file(path: Path) -> None:
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_no_database(path: Path, read_only: bool) -> None:
-    """A file that is no database is refused with the way out, and left as it is."""
+    """A file that is no database is told with the way out, and left as it is."""
     path.write_bytes(b"Dear Zoe, " * 1000)
-    with pytest.raises(UsageError, match="damaged or no index") as error:
+    with pytest.raises(IndexDamaged, match="damaged") as error:
         Index.open(path, read_only=read_only)
-    assert error.value.hint == "remove index.db; archiver index makes it again"
+    assert error.value.hint == "archiver index, or the next archiver run, makes it again"
     assert path.read_bytes().startswith(b"Dear Zoe")
 
 
-def test_damaged_file(path: Path) -> None:
-    """Damage that shows only in use has the same way out."""
+def page_of(path: Path, table: str) -> int:
+    """The number of the page at which a table begins, counted from 0."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,))
+        return int(rows.fetchone()[0]) - 1
+
+
+@pytest.mark.parametrize("table", ["words_data", "messages", "texts"])
+@pytest.mark.parametrize("octet", [b"\0", b"\x55", b"\xff"])
+def test_damaged_page(path: Path, table: str, octet: bytes) -> None:
+    """Damage that shows only in a search is told, and remembered for the next one and for a run."""
     filled(path)
     octets = bytearray(path.read_bytes())
-    octets[8192:] = b"\xff" * (len(octets) - 8192)
+    page = page_of(path, table)
+    octets[page * 4096 : (page + 1) * 4096] = octet * 4096
     path.write_bytes(octets)
-    with pytest.raises(UsageError, match="damaged") as error, opened(path) as index:
+    assert is_usable(path)
+    index = Index.open(path, read_only=True)
+    with pytest.raises(IndexDamaged) as error:
         index.search("alpha")
-    assert "remove index.db" in error.value.hint
+    index.close()
+    assert "archiver index" in error.value.hint
+    assert is_condemned(path)
+    assert not is_usable(path)
+    with pytest.raises(IndexDamaged):
+        Index.open(path, read_only=True)
 
 
 def test_damaged_text(path: Path) -> None:
@@ -233,9 +262,60 @@ def test_damaged_text(path: Path) -> None:
     connection.execute("UPDATE blocks SET octets = x'ffffffff'")
     connection.commit()
     connection.close()
-    with pytest.raises(UsageError, match="damaged") as error, opened(path) as index:
+    with pytest.raises(IndexDamaged), opened(path) as index:
         index.search("alpha")
-    assert "remove index.db" in error.value.hint
+    assert is_condemned(path)
+
+
+def test_discarded(path: Path) -> None:
+    """An index that is discarded leaves nothing behind, and there is room for a new one."""
+    filled(path)
+    condemn(path)
+    path.with_name("index.db-wal").touch()
+    discard(path)
+    assert list(path.parent.iterdir()) == []
+    discard(path)
+    filled(path)
+    assert is_usable(path)
+
+
+def test_a_mark_that_cannot_be_left(tmp_path: Path) -> None:
+    """Whoever may not write beside the index tells of the damage all the same."""
+    condemn(tmp_path / "nowhere" / "index.db")
+    assert not is_condemned(tmp_path / "nowhere" / "index.db")
+
+
+def test_log_of_an_index_that_others_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was added is durable when the index is closed, also where a reader keeps the log."""
+    filled(path)
+    reading = Index.open(path, read_only=True)
+    reading.count()
+    writing = Index.open(path)
+    writing.add([located(mail("beta"))])
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+    )
+    writing.close()
+    assert synced == ["index.db-wal", path.parent.name]
+    reading.close()
+
+
+def test_log_that_cannot_be_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that fails, nobody may believe that it is durable."""
+    filled(path)
+    reading = Index.open(path, read_only=True)
+    reading.count()
+    writing = Index.open(path)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(LocalDiskError, match="Input/output error"):
+            writing.close()
+    reading.close()
 
 
 def test_newer_schema(path: Path) -> None:
@@ -252,6 +332,7 @@ def test_newer_schema(path: Path) -> None:
         with pytest.raises(UsageError, match="newer version") as error:
             Index.open(path, read_only=read_only)
         assert "remove index.db" in error.value.hint
+        assert not is_condemned(path)
 
 
 def test_directory_missing(tmp_path: Path) -> None:
