@@ -15,11 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from archiver.errors import IntegrityError, KeyTaken
 from archiver.format import Sign
-from archiver.ledger import Ledger, copies, events, landing, manifests
+from archiver.ledger import Ledger, checkpoints, copies, events, landing, manifests
 from archiver.ledger.accounts import LedgerAccount, owner_of
 from archiver.model import Batch, Clock, Copy, Kind, Reporter
 from archiver.state import Spool
-from archiver.workers import Archive, Archived, Claims, PutManifest, Worker, WorkerDied, halves
+from archiver.workers import (
+    Archive,
+    Archived,
+    Claims,
+    PutFile,
+    PutManifest,
+    Worker,
+    WorkerDied,
+    halves,
+)
 
 if TYPE_CHECKING:
     from archiver.index import Entry, Location
@@ -252,15 +261,28 @@ class Archivist:
         return manifests.draft(self.ledger, owner, batch, self.clock.now(), self.sign)
 
     def chronicle(self, owner: LedgerAccount) -> None:
-        """Has manifests name every event that waits.
+        """Has manifests name every event that waits, and a checkpoint where the chain is long.
 
         Raises:
             StoreError: the store refuses or cannot be reached; the events wait for the next run.
+            LocalDiskError: there is no room for a checkpoint; the chain is whole without it.
         """
         with self.chain(owner.name):
             self._finish_drafts(owner)
-            while events.waiting(self.ledger, owner):
-                self._extend_chain(owner, None)
+            self._empty_outbox(owner)
+            if checkpoints.due(self.ledger, owner):
+                self._write_checkpoint(owner)
+                self._empty_outbox(owner)
+
+    def _empty_outbox(self, owner: LedgerAccount) -> None:
+        while events.waiting(self.ledger, owner):
+            self._extend_chain(owner, None)
+
+    def _write_checkpoint(self, owner: LedgerAccount) -> None:
+        made = checkpoints.write(self.ledger, owner, self.ledger.path.parent, self.clock.now())
+        self.worker.run(PutFile(made.key, made.path, made.length, made.digest))
+        made.path.unlink(missing_ok=True)
+        checkpoints.note(self.ledger, owner, made)
 
     def _put_manifest(self, manifest: manifests.Manifest) -> None:
         self.worker.run(PutManifest(manifest.key, manifest.octets))

@@ -22,7 +22,7 @@ from archiver.dispatch import Dispatch
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.fetching import Fetching
 from archiver.indexing import Indexer, trust_marks
-from archiver.ledger import Ledger, events, landing, manifests
+from archiver.ledger import Ledger, checkpoints, events, landing, manifests
 from archiver.ledger.accounts import (
     LedgerAccount,
     begin_run,
@@ -274,7 +274,7 @@ class _Run:
             owner = account.ledger_account
             if manifests.head(self.ledger, owner) is not None:
                 events.describe(self.ledger, owner)
-            if events.waiting(self.ledger, owner):
+            if events.waiting(self.ledger, owner) or checkpoints.due(self.ledger, owner):
                 self.dispatch.assign(
                     owner.name, f"events of {owner.name}", partial(_chronicle, owner)
                 )

@@ -31,7 +31,13 @@ from archiver.format.manifest import (
     read_manifest,
 )
 from archiver.format.record_reading import parse_record
-from archiver.format.record_writing import account_json, archived_json, linked_json, locator_json
+from archiver.format.record_writing import (
+    account_json,
+    archived_json,
+    checkpoint_record,
+    linked_json,
+    locator_json,
+)
 from archiver.format.stored import StoredLines, line_of
 from archiver.format.values import time_text
 
@@ -61,6 +67,7 @@ __all__ = [
     "check_format",
     "checkpoint_key",
     "checkpoint_line",
+    "checkpoint_record",
     "format_document",
     "line_of",
     "linked_json",

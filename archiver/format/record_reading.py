@@ -19,6 +19,7 @@ from archiver.format.records import (
     Moved,
     Record,
     Released,
+    SharedHeader,
     Vanished,
 )
 from archiver.format.values import (
@@ -169,6 +170,10 @@ def _checkpoint(record: Mapping[str, Any]) -> CheckpointAt:
     )
 
 
+def _shared_header(record: Mapping[str, Any]) -> SharedHeader:
+    return SharedHeader(digest_in(record, "header_digest"))
+
+
 _KINDS: dict[str, Callable[[Mapping[str, Any]], Record]] = {
     "archived": _archived,
     "linked": _linked,
@@ -181,6 +186,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], Record]] = {
     "released": _released,
     "moved": _moved,
     "checkpoint": _checkpoint,
+    "shared_header": _shared_header,
 }
 
 

@@ -54,6 +54,11 @@ def linked_json(linked: Linked) -> dict[str, Any]:
     }
 
 
+def checkpoint_record(sequence: int, digest: str, key: str) -> dict[str, Any]:
+    """The record that names a checkpoint, as manifests write it."""
+    return {"kind": "checkpoint", "sequence": sequence, "digest": digest, "key": key}
+
+
 def account_json(says: AccountSays) -> dict[str, Any]:
     """A record as manifests write it."""
     return {

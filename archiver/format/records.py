@@ -167,6 +167,13 @@ class CheckpointAt:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class SharedHeader:
+    """``shared_header``: several messages were seen to have this header; it identifies none."""
+
+    header_digest: str
+
+
 Record = (
     Archived
     | Linked
@@ -179,4 +186,5 @@ Record = (
     | Released
     | Moved
     | CheckpointAt
+    | SharedHeader
 )

@@ -80,6 +80,17 @@ class Ledger:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One moment of the ledger, for several queries; others may write meanwhile."""
+        connection = self.database.conn
+        with explained(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                connection.execute("COMMIT")
+
     def rows(self, sql: str, arguments: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, streamed."""
         with explained(self.path):

@@ -28,7 +28,7 @@ _CACHE = "PRAGMA cache_size = -65536"  # KiB
 
 # What is replayed has been told before, and some indexes are made faster over rows that are there.
 _SET_ASIDE = (
-    "SELECT name, type, sql FROM sqlite_master WHERE (type = 'trigger' AND tbl_name = 'messages')"
+    "SELECT name, type, sql FROM sqlite_master WHERE type = 'trigger'"
     " OR name IN ('messages_header', 'messages_problem', 'messages_delete_sent',"
     " 'batches_pending', 'batches_unread')"
 )

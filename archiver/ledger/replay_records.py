@@ -19,6 +19,7 @@ from archiver.format.records import (
     Moved,
     Record,
     Released,
+    SharedHeader,
     Vanished,
 )
 from archiver.ledger.database import Ledger
@@ -62,6 +63,7 @@ class AccountState:
             Held: self._held,
             Released: self._released,
             Moved: self._moved,
+            SharedHeader: self._shared_header,
         }
         db = self._db
         db.execute(_WAITING)
@@ -270,6 +272,12 @@ class AccountState:
                 at,
                 at,
             ),
+        )
+
+    def _shared_header(self, said: SharedHeader) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO shared_headers (account_id, header_digest) VALUES (?, ?)",
+            (self._row, bytes.fromhex(said.header_digest)),
         )
 
     def _own_batch(self, batch: BatchName, at: int) -> int:

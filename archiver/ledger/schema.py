@@ -165,10 +165,11 @@ _DELETION = (
         octets BLOB,
         drafted_at INTEGER NOT NULL,
         proven_at INTEGER,
+        checkpoint BLOB,
         UNIQUE (account_id, store_id, writer, sequence)
     )
     """,
-    "INSERT INTO manifests_with_events SELECT * FROM manifests",
+    "INSERT INTO manifests_with_events SELECT *, NULL FROM manifests",
     "DROP TABLE manifests",
     "ALTER TABLE manifests_with_events RENAME TO manifests",
     "CREATE INDEX manifests_unproven ON manifests (account_id) WHERE proven_at IS NULL",
@@ -225,6 +226,13 @@ _DELETION = (
             'kind', iif(new.problem = 'held', 'held', 'released'), 'uidl', new.uidl,
             'digest', lower(nullif(hex(new.digest), '')), 'listed_size', new.listed_size,
             'reason', new.reason));
+    END
+    """,
+    """
+    CREATE TRIGGER header_shared AFTER INSERT ON shared_headers
+    BEGIN
+        INSERT INTO events (account_id, record) VALUES (new.account_id, json_object(
+            'kind', 'shared_header', 'header_digest', lower(hex(new.header_digest))));
     END
     """,
     """

@@ -19,12 +19,12 @@ from archiver.format import (
     raw_key,
 )
 from archiver.index import Entry, Location, prepare
-from archiver.model import Batch, Copy, Kind, Locator, Mail
+from archiver.model import Batch, Copy, Kind, Locator, Mail, Payload
 from archiver.stages.index import read_unread
 from archiver.stages.read_back import read_back
 from archiver.stages.upload import THREADS, Uploaded, upload
 from archiver.stages.verify import Verified, verify
-from archiver.store import Capabilities, Store, hazards, open_store, payload_of
+from archiver.store import Capabilities, Store, hazards, open_store, payload_of, payload_of_slice
 from archiver.workers.tasks import (
     Archive,
     Archived,
@@ -35,6 +35,7 @@ from archiver.workers.tasks import (
     Hazards,
     Prepare,
     ProveAgain,
+    PutFile,
     PutManifest,
     Read,
 )
@@ -76,8 +77,11 @@ class _Server:
                 return self._prepare(task)
             case Archive():
                 return self._archive(task)
-            case PutManifest():
-                self._put_manifest(task)
+            case PutManifest(key, octets):
+                self._put(key, payload_of(octets))
+                return None
+            case PutFile(key, path, length, sha256):
+                self._put(key, payload_of_slice(path, 0, length, sha256))
                 return None
             case ProveAgain(copies, checksum):
                 return read_back(copies, self._opened(), checksum=checksum)
@@ -120,15 +124,14 @@ class _Server:
             verified = verify(prefix, uploaded.copies, store)
         return Archived(uploaded, verified)
 
-    def _put_manifest(self, task: PutManifest) -> None:
+    def _put(self, key: str, payload: Payload) -> None:
         store = self._opened()
-        payload = payload_of(task.octets)
-        stat = store.put(task.key, payload, content_type=MANIFEST_TYPE)
-        locator = Locator(task.key, payload.length, etag=stat.etag)
+        stat = store.put(key, payload, content_type=MANIFEST_TYPE)
+        locator = Locator(key, payload.length, etag=stat.etag)
         copy = Copy(Kind.RAW, payload.sha256, locator)
-        if verify(task.key, [copy], store).missing:
+        if verify(key, [copy], store).missing:
             raise IntegrityError(
-                f"{store.url}/{task.key} was written and cannot be found again",
+                f"{store.url}/{key} was written and cannot be found again",
                 hint="the store loses writes: nothing may be deleted on the server now",
             )
 

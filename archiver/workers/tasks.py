@@ -59,6 +59,16 @@ class ProveAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class PutFile:
+    """Store a checkpoint that lies in a file of ``length`` octets, and prove it."""
+
+    key: str
+    path: Path
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """Read messages for the index; ``spool`` is the spool's directory."""
 

@@ -18,6 +18,7 @@ from archiver.workers.tasks import (
     Hazards,
     Prepare,
     ProveAgain,
+    PutFile,
     PutManifest,
     Read,
 )
@@ -56,7 +57,7 @@ class Worker:
 
     def run(
         self,
-        task: Archive | Hazards | Prepare | ProveAgain | PutManifest | Read,
+        task: Archive | Hazards | Prepare | ProveAgain | PutFile | PutManifest | Read,
         *,
         claim: Callable[[str], bool] = lambda digest: True,
         entries: "Callable[[Sequence[tuple[Entry, Location]]], None]" = lambda entries: None,

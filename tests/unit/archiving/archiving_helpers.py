@@ -17,9 +17,9 @@ from archiver.stages.batching import BatchWriter
 from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.state import Spool
-from archiver.store import Store, payload_of
+from archiver.store import Store, payload_of, payload_of_slice
 from archiver.store.memory import MemoryStore
-from archiver.workers import Archive, Archived, Claims, PutManifest, Worker, WorkerDied
+from archiver.workers import Archive, Archived, Claims, PutFile, PutManifest, Worker, WorkerDied
 
 NAME = "me"
 NOW = 1_780_000_000.0
@@ -63,7 +63,7 @@ class Here(Worker):
         super().__init__(lambda: pytest.fail("no process is to be started"))
         self.store = store
         self.deadly: dict[str, int] = {}
-        self.tasks: list[Archive | PutManifest] = []
+        self.tasks: list[Archive | PutFile | PutManifest] = []
 
     def run(
         self,
@@ -76,6 +76,10 @@ class Here(Worker):
         self.tasks.append(task)
         if isinstance(task, PutManifest):
             self.store.put(task.key, payload_of(task.octets), content_type="x/y")
+            return None
+        if isinstance(task, PutFile):
+            payload = payload_of_slice(task.path, 0, task.length, task.sha256)
+            self.store.put(task.key, payload, content_type="x/y")
             return None
         assert isinstance(task, Archive)
         for message in task.batch.messages:

@@ -28,6 +28,7 @@ from archiver.format.records import (
     Moved,
     Record,
     Released,
+    SharedHeader,
     Vanished,
 )
 from archiver.model import Kind, Locator, Proof
@@ -96,6 +97,7 @@ def test_written_records() -> None:
             Moved(Kind.PART, E, PART, Proof.READ, AT),
         ),
         ({"kind": "checkpoint", "sequence": 7, "digest": D, "key": "k"}, CheckpointAt(7, D, "k")),
+        ({"kind": "shared_header", "header_digest": D}, SharedHeader(D)),
         ({"kind": "signature", "signature": "x"}, None),
         ({"kind": "of later"}, None),
     ],

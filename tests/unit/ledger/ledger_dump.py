@@ -57,6 +57,10 @@ _HEADS = """
     FROM manifests m JOIN accounts a ON a.id = m.account_id
     WHERE m.proven_at NOTNULL GROUP BY m.account_id, m.writer
     """
+_HEADERS = """
+    SELECT a.name, hex(h.header_digest)
+    FROM shared_headers h JOIN accounts a ON a.id = h.account_id
+    """
 _BATCHES = """
     SELECT a.name, b.name, b.day, b.archived_at
     FROM batches b JOIN accounts a ON a.id = b.account_id
@@ -81,6 +85,7 @@ def dump(ledger: Ledger, *, proofs: bool = True) -> dict[str, list[tuple[Any, ..
         "copies": _COPIES % ("c.proof" if proofs else "c.proof NOTNULL"),
         "parts": _PARTS,
         "heads": _HEADS,
+        "headers": _HEADERS,
         "batches": _BATCHES,
     }
     return {name: sorted(ledger.rows(sql), key=repr) for name, sql in queries.items()}

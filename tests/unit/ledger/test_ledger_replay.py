@@ -1,5 +1,6 @@
 """Replay: the ledger that manifests give is the one that was lost."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from ledger_helpers import (
 )
 
 from archiver.errors import IntegrityError
-from archiver.format import ChainHead, part_key, read_manifest
-from archiver.ledger import Ledger, copies, events, landing, manifests
+from archiver.format import ChainHead, StoredCheckpoint, part_key, read_manifest
+from archiver.ledger import Ledger, checkpoints, copies, events, landing, manifests
 from archiver.ledger.accounts import distrust, fix_utf8, note_retiring
 from archiver.ledger.holding import hold, release
 from archiver.ledger.replay import Replay
@@ -82,11 +83,26 @@ def replayed(path: Path, told: list[manifests.Manifest], **changed: Any) -> dict
 
 
 def same(ledger: Ledger, told: list[manifests.Manifest], path: Path) -> None:
-    """Asserts that manifests alone give what the ledger knows."""
+    """Asserts that manifests alone give what the ledger knows, and that a checkpoint does."""
     chronicle(ledger)
     lost = dump(ledger)
     assert lost["messages"]
     assert replayed(path / "fresh.db", told) == lost
+    assert restored(ledger, path) == lost
+
+
+def restored(ledger: Ledger, path: Path) -> dict[str, Any]:
+    """What the ledger made from a checkpoint knows."""
+    written = checkpoints.write(ledger, owner(ledger), path, NOW)
+    octets = written.path.read_bytes()
+    assert (written.length, written.digest) == (len(octets), hashlib.sha256(octets).hexdigest())
+    checkpoint = StoredCheckpoint([octets])
+    with Ledger.open(path / "restored.db") as fresh:
+        with Replay(fresh, STORE) as replay:
+            account = replay.account(NAME)
+            account.restate(checkpoint, "a checkpoint")
+            account.finish(checkpoint.head.covers.items(), NOW)
+        return dump(fresh)
 
 
 def test_one_batch(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
@@ -147,6 +163,16 @@ def test_deletion(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path
     same(ledger, told, tmp_path)
     stages = {row[1]: row[5] for row in dump(ledger)["messages"]}
     assert stages == {"a": "gone", "b": "archived", "c": "gone"}
+
+
+def test_shared_header(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
+    """A header that was seen to identify nothing still does not."""
+    visit(ledger, A)
+    archive_all(ledger)
+    with ledger.write() as db:
+        db.execute("INSERT INTO shared_headers SELECT 1, header_digest FROM messages")
+    same(ledger, told, tmp_path)
+    assert dump(ledger)["headers"]
 
 
 def test_account(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:

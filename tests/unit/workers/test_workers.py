@@ -1,3 +1,4 @@
+import hashlib
 import os
 import signal
 import threading
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from archiver.config import StoreSettings
-from archiver.errors import IntegrityError, StoreError
+from archiver.errors import IntegrityError, MessageError, StoreError
 from archiver.format import FORMAT_KEY, manifest_key
 from archiver.model import Batch, SpooledMessage
 from archiver.store import Capabilities, Hazard, open_store, payload_of
@@ -18,6 +19,7 @@ from archiver.workers import (
     Claims,
     Hazards,
     Prepare,
+    PutFile,
     PutManifest,
     Worker,
     WorkerDied,
@@ -60,6 +62,23 @@ def test_process_lives_from_first_task_to_close(settings: StoreSettings) -> None
     with open_store(settings) as store:
         assert b"".join(store.read(KEY)) == b"manifest"
         assert store.head(FORMAT_KEY) is not None
+
+
+def test_file(settings: StoreSettings, tmp_path: Path) -> None:
+    """A file is put as it was when it was measured, and not when it changed."""
+    path = tmp_path / "file"
+    path.write_bytes(b"checkpoint")
+    digest = hashlib.sha256(b"checkpoint").hexdigest()
+    one = worker(settings)
+    try:
+        one.run(PutFile(KEY, path, 10, digest))
+        path.write_bytes(b"chEckpoint")
+        with pytest.raises(MessageError):
+            one.run(PutFile(manifest_key("me", "w", 2), path, 10, digest))
+    finally:
+        one.close()
+    with open_store(settings) as store:
+        assert b"".join(store.read(KEY)) == b"checkpoint"
 
 
 def test_errors_come_back(settings: StoreSettings) -> None:
