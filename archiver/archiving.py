@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from archiver.errors import IntegrityError, KeyTaken
 from archiver.format import Sign
 from archiver.ledger import Ledger, checkpoints, copies, events, landing, manifests
-from archiver.ledger.accounts import LedgerAccount, owner_of
+from archiver.ledger.accounts import LedgerAccount, owner_of, writer
 from archiver.model import Batch, Clock, Copy, Kind, Reporter
 from archiver.state import Spool
 from archiver.workers import (
     Archive,
     Archived,
     Claims,
+    Leases,
     PutFile,
     PutManifest,
     Worker,
@@ -64,13 +65,14 @@ class Archivist:
     """One thread's means of archiving: a connection to the ledger and a worker.
 
     ``chain`` is held by whoever writes an account's manifests; ``sign`` signs them, where they are
-    signed.
+    signed. Messages are archived under a lease of their account.
     """
 
     ledger: Ledger
     worker: Worker
     spool: Spool
     claims: Claims
+    leases: Leases
     chain: Callable[[str], AbstractContextManager[Any]]
     entries: EntrySink
     reporter: Reporter
@@ -83,17 +85,22 @@ class Archivist:
 
         Raises:
             Deferred: it has to wait for another batch.
+            AlreadyRunning: another machine archives this account; the batch stays where it is.
             StoreError: the store refuses or cannot be reached; the batch stays where it is.
             IntegrityError: the store does not hold what it acknowledged.
         """
         batch = landing.load(self.ledger, name)
         owner = owner_of(self.ledger, name)
+        self._hold(owner)
         progress = Progress()
         if batch.messages:
             progress = self._store(batch, owner)
         if self.steps.verify:
             progress = self._seal(name, owner, progress)
         return progress
+
+    def _hold(self, owner: LedgerAccount) -> None:
+        self.leases.hold(owner.name, writer(self.ledger), self.worker)
 
     def _store(self, batch: Batch, owner: LedgerAccount) -> Progress:
         if landing.is_uploaded(self.ledger, batch.id):

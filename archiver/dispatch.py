@@ -2,7 +2,8 @@
 
 A thread and its worker start when there is work for them and none of the others is free, so a run
 with nothing to do starts none. What the store says against one batch it would say against all:
-after its first error nothing more is done there in this run, while fetching may go on.
+after its first error nothing more is done there in this run, while fetching may go on. An error of
+one account's ends the work for that account alone.
 """
 
 import queue
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from archiver.archiving import Archivist, Deferred, Progress
+from archiver.errors import ArchiverError, Scope
 from archiver.model import Reporter
 from archiver.state import Spool
 
@@ -33,6 +35,8 @@ class Dispatch:
         spool: whose room is waited for.
         stopping: whether the run was asked to end; batches then stay in the spool.
         reporter: hears how many messages are archived.
+
+    ``error`` is what ended the work for all, ``refused`` what ended it for an account.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Dispatch:
         self._ended: set[str] = set()
         self._deferred: list[_Item] = []
         self.error: Exception | None = None
+        self.refused: dict[str, ArchiverError] = {}
         self.archived: Counter[str] = Counter()
         self.uploaded: Counter[str] = Counter()
         self.read: Counter[str] = Counter()
@@ -111,7 +116,10 @@ class Dispatch:
             with self._changed:
                 self._deferred.append((account, piece, work))
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
-            self._fail(error)
+            if isinstance(error, ArchiverError) and error.scope is Scope.ACCOUNT:
+                self.refused.setdefault(account, error)
+            else:
+                self._fail(error)
 
     def _count_in(self, account: str, piece: str, progress: Progress, *, done: bool) -> None:
         with self._changed:

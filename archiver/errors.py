@@ -140,7 +140,7 @@ class LedgerDamaged(IntegrityError):
 
 
 class AlreadyRunning(ArchiverError):
-    """Another run holds this account's lock."""
+    """Another run holds this account's lock, or on another machine its lease."""
 
     exit_code = 8
     scope = Scope.ACCOUNT

@@ -54,7 +54,7 @@ class Fetching:
                 archiving=self._archiving(account),
                 reporter=self.reporter,
                 clock=self.clock,
-                stopping=self.stopping,
+                stopping=lambda: self.stopping() or self._is_refused(account),
                 limit=self.limit,
                 tally=account.tally,
             )
@@ -64,6 +64,10 @@ class Fetching:
                 account.counts = listing.counts()
                 account.stuck = listing.stuck()
                 account.deletion.gone = listing.gone
+
+    def _is_refused(self, account: Account) -> bool:
+        """Whether nothing of this account is archived in this run any more."""
+        return self.dispatch is not None and account.settings.name in self.dispatch.refused
 
     def _archiving(self, account: Account) -> Archiving:
         if self.dispatch is None:

@@ -106,11 +106,17 @@ def run(
         job.chronicle()
         if verb in (Verb.RUN, Verb.INDEX):
             job.index()
+        job.give_up_leases()
         return job.outcome()
 
 
 def _chronicle(owner: LedgerAccount, archivist: Archivist, _piece: str) -> Progress:
     archivist.chronicle(owner)
+    return Progress()
+
+
+def _give_up_leases(archivist: Archivist, _piece: str) -> Progress:
+    archivist.leases.give_up(archivist.worker)
     return Progress()
 
 
@@ -282,6 +288,11 @@ class _Run:
 
     def _drain(self) -> None:
         self.dispatch.drain()
+        for account in self.accounts:
+            refusal = self.dispatch.refused.get(account.settings.name)
+            if refusal is not None and refusal not in self.errors:
+                account.codes.append(refusal.exit_code)
+                self.errors.append(refusal)
         error = self.dispatch.error
         if error is not None and error is not self._reported:
             self._reported = error
@@ -307,6 +318,12 @@ class _Run:
         self._drain()
         if error is not None:
             self._note_or_raise(error)
+
+    def give_up_leases(self) -> None:
+        """Lets other machines archive these accounts from now on."""
+        if self.staff.leases.holds_any():
+            self.dispatch.assign("", "leases", _give_up_leases)
+            self._drain()
 
     def outcome(self) -> Outcome:
         """Adds up, and writes down how the run ended."""

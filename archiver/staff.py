@@ -15,7 +15,7 @@ from archiver.ledger.accounts import capabilities, remember_capabilities
 from archiver.model import Clock, Reporter
 from archiver.state import Spool
 from archiver.store import Capabilities, remembered
-from archiver.workers import Claims, Prepare, Worker
+from archiver.workers import Claims, Leases, Prepare, Worker
 
 
 class Staff:
@@ -31,7 +31,8 @@ class Staff:
         steps: what is done with each batch.
         sign: signs the manifests; None where they are not signed.
 
-    ``store_row`` is the store's row in the ledger, known once an account is opened.
+    ``store_row`` is the store's row in the ledger, known once an account is opened; ``leases`` are
+    those that the run took.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Staff:
         self._steps = steps
         self._sign = sign
         self._claims = Claims()
+        self.leases = Leases(clock)
         self._chains = Chains()
         self._preparing = threading.Lock()
         self._capabilities: Capabilities | None = None
@@ -79,6 +81,7 @@ class Staff:
             worker=worker,
             spool=self._spool,
             claims=self._claims,
+            leases=self.leases,
             chain=self._chains,
             entries=self._entries,
             reporter=self._reporter,

@@ -55,6 +55,11 @@ def part_key(account: str, day: str, batch: str, digest: str) -> str:
     return f"{batch_prefix(account, day, batch)}parts/{digest}"
 
 
+def lease_key(account: str) -> str:
+    """The key of the lease by which machines agree who archives an account."""
+    return f"{STATE_PREFIX}lease/{account_segment(account)}.json"
+
+
 @dataclass(frozen=True, slots=True)
 class MailKey:
     """What a key below ``mail/`` says; ``day`` is ``yyyy-mm-dd``."""

@@ -10,6 +10,7 @@ a machine out of memory) takes nothing with it but its task.
 """
 
 from archiver.workers.claims import Claims
+from archiver.workers.leases import Leases
 from archiver.workers.tasks import (
     Archive,
     Archived,
@@ -28,6 +29,7 @@ __all__ = [
     "Archived",
     "Claims",
     "Hazards",
+    "Leases",
     "Prepare",
     "ProveAgain",
     "PutFile",

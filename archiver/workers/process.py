@@ -21,6 +21,7 @@ from archiver.format import (
 from archiver.index import Entry, Location, prepare
 from archiver.model import Batch, Copy, Kind, Locator, Mail, Payload
 from archiver.stages.index import read_unread
+from archiver.stages.lease import give_up, take
 from archiver.stages.read_back import read_back
 from archiver.stages.upload import THREADS, Uploaded, upload
 from archiver.stages.verify import Verified, verify
@@ -32,12 +33,14 @@ from archiver.workers.tasks import (
     Done,
     Entries,
     Failed,
+    GiveUpLease,
     Hazards,
     Prepare,
     ProveAgain,
     PutFile,
     PutManifest,
     Read,
+    TakeLease,
 )
 
 _ENTRIES_AT_ONCE = 50
@@ -87,6 +90,12 @@ class _Server:
                 return read_back(copies, self._opened(), checksum=checksum)
             case Read():
                 self._read(task)
+                return None
+            case TakeLease(account, lease, now):
+                take(self._opened(), account, lease, now)
+                return None
+            case GiveUpLease(account, lease):
+                give_up(self._opened(), account, lease)
                 return None
             case Hazards():
                 assert self._settings is not None, _FIRST

@@ -11,6 +11,7 @@ from archiver.model import Batch, Copy, UnreadMessage
 if TYPE_CHECKING:
     # The main process sends tasks without ever importing a parser or a store.
     from archiver.index import Entry, Location
+    from archiver.stages.lease import Lease
     from archiver.stages.upload import Uploaded
     from archiver.stages.verify import Verified
     from archiver.store import Capabilities
@@ -79,6 +80,23 @@ class Read:
 @dataclass(frozen=True, slots=True)
 class Hazards:
     """Ask the store what it might do by itself with the mail in it; see ``store.hazards``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLease:
+    """Take the lease of an account, or take it anew; see ``stages.lease``."""
+
+    account: str
+    lease: "Lease"
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpLease:
+    """Take the lease of an account away."""
+
+    account: str
+    lease: "Lease"
 
 
 @dataclass(frozen=True, slots=True)

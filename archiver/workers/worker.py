@@ -15,16 +15,30 @@ from archiver.workers.tasks import (
     Done,
     Entries,
     Failed,
+    GiveUpLease,
     Hazards,
     Prepare,
     ProveAgain,
     PutFile,
     PutManifest,
     Read,
+    TakeLease,
 )
 
 if TYPE_CHECKING:
     from archiver.index import Entry, Location
+
+Task = (
+    Archive
+    | GiveUpLease
+    | Hazards
+    | Prepare
+    | ProveAgain
+    | PutFile
+    | PutManifest
+    | Read
+    | TakeLease
+)
 
 _PATIENCE_SECONDS = 5.0
 _START = "from archiver.workers.process import main; main()"
@@ -57,7 +71,7 @@ class Worker:
 
     def run(
         self,
-        task: Archive | Hazards | Prepare | ProveAgain | PutFile | PutManifest | Read,
+        task: Task,
         *,
         claim: Callable[[str], bool] = lambda digest: True,
         entries: "Callable[[Sequence[tuple[Entry, Location]]], None]" = lambda entries: None,

@@ -9,7 +9,7 @@ import pytest
 
 from archiver.archiving import Archivist, Deferred, Progress
 from archiver.dispatch import Dispatch
-from archiver.errors import StoreError
+from archiver.errors import AlreadyRunning, StoreError
 from archiver.state import Spool
 
 WAIT = 5.0
@@ -136,6 +136,27 @@ def test_error_ends_archiving(office: Office, error: Exception) -> None:
     office.dispatch.drain()
     assert office.done == []
     assert office.dispatch.error is error
+
+
+def test_error_of_one_account(office: Office) -> None:
+    """What ends the work for one account leaves the others alone, and nobody waits for it."""
+
+    def work(batch: str) -> Progress:
+        if batch.startswith("mine"):
+            raise AlreadyRunning(f"another has it: {batch}")
+        return Progress(archived=1)
+
+    office.work = work
+    office.dispatch.landed("me", "mine")
+    assert office.dispatch.wait_archived(["mine"], WAIT) is False
+    office.dispatch.landed("me", "mine too")
+    office.dispatch.landed("you", "yours")
+    office.dispatch.drain()
+    assert office.dispatch.error is None
+    assert office.dispatch.archived == {"you": 1}
+    assert {name: str(error) for name, error in office.dispatch.refused.items()} == {
+        "me": "another has it: mine"
+    }
 
 
 def test_means_cannot_be_made(office: Office) -> None:

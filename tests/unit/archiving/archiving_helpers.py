@@ -14,12 +14,24 @@ from archiver.ledger.accounts import account
 from archiver.ledger.listing import Listing
 from archiver.model import Listed
 from archiver.stages.batching import BatchWriter
+from archiver.stages.lease import take
 from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.state import Spool
 from archiver.store import Store, payload_of, payload_of_slice
 from archiver.store.memory import MemoryStore
-from archiver.workers import Archive, Archived, Claims, PutFile, PutManifest, Worker, WorkerDied
+from archiver.workers import (
+    Archive,
+    Archived,
+    Claims,
+    Leases,
+    PutFile,
+    PutManifest,
+    Worker,
+    WorkerDied,
+)
+from archiver.workers.tasks import TakeLease
+from archiver.workers.worker import Task
 
 NAME = "me"
 NOW = 1_780_000_000.0
@@ -63,7 +75,7 @@ class Here(Worker):
         super().__init__(lambda: pytest.fail("no process is to be started"))
         self.store = store
         self.deadly: dict[str, int] = {}
-        self.tasks: list[Archive | PutFile | PutManifest] = []
+        self.tasks: list[Task] = []
 
     def run(
         self,
@@ -81,6 +93,8 @@ class Here(Worker):
             payload = payload_of_slice(task.path, 0, task.length, task.sha256)
             self.store.put(task.key, payload, content_type="x/y")
             return None
+        if isinstance(task, TakeLease):
+            return take(self.store, task.account, task.lease, task.now)
         assert isinstance(task, Archive)
         for message in task.batch.messages:
             if self.deadly.get(message.digest, 0) > (message.digest in task.header_only):
@@ -133,6 +147,7 @@ class Bench:
             worker=self.worker,
             spool=self.spool,
             claims=self.claims,
+            leases=Leases(Time()),
             chain=Chains(),
             entries=lambda entries: None,
             reporter=self.quiet,
