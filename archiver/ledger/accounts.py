@@ -184,16 +184,23 @@ def remember_capabilities(ledger: Ledger, store: int, found: dict[str, bool]) ->
 
 
 def writer(ledger: Ledger) -> str:
-    """This state directory's writer id, made at random on first use."""
+    """This state directory's writer id, made at random on first use; the same for all who ask."""
     found = ledger.value("SELECT value FROM meta WHERE key = 'writer'")
-    return renew_writer(ledger) if found is None else str(found)
+    if found is None:
+        _make_writer(ledger, "INSERT OR IGNORE")
+        found = ledger.value("SELECT value FROM meta WHERE key = 'writer'")
+    return str(found)
 
 
 def renew_writer(ledger: Ledger) -> str:
     """A new writer id: the chains of the old one are left as they are."""
+    return _make_writer(ledger, "INSERT OR REPLACE")
+
+
+def _make_writer(ledger: Ledger, insert: str) -> str:
     fresh = secrets.token_hex(8)
     with ledger.write() as db:
-        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('writer', ?)", (fresh,))
+        db.execute(f"{insert} INTO meta (key, value) VALUES ('writer', ?)", (fresh,))
     return fresh
 
 

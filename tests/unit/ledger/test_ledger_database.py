@@ -2,7 +2,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from ledger_helpers import NAME, NOW, STORE, new_ledger, owner
@@ -170,3 +172,18 @@ def test_last_run(tmp_path: Path) -> None:
         last = status(ledger)[0].last_run
         assert last is not None
         assert (last.verb, last.ended_at, last.report) == ("fetch", None, {})
+
+
+def test_all_threads_are_one_writer(tmp_path: Path) -> None:
+    """Threads that ask for the writer's id at the same time, before there is one, get the same."""
+    path = tmp_path / "ledger.db"
+    Ledger.open(path).close()
+    ready = Barrier(4)
+
+    def ask(_: int) -> str:
+        with Ledger.open(path) as ledger:
+            ready.wait()
+            return writer(ledger)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(ask, range(4)))) == 1
