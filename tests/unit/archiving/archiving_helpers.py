@@ -138,6 +138,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.worker = Here(self.store)
+        self.leases = Leases(Time())
         self.count = 0
 
     def archivist(self, steps: Steps | None = None) -> Archivist:
@@ -147,7 +148,7 @@ class Bench:
             worker=self.worker,
             spool=self.spool,
             claims=self.claims,
-            leases=Leases(Time()),
+            leases=self.leases,
             chain=Chains(),
             entries=lambda entries: None,
             reporter=self.quiet,
