@@ -29,6 +29,7 @@ FACTS = (
     "conditional",
     "md5_etag",
     "checksum",
+    "exchange",
     "format",
     "versioning",
     "lock_mode",

@@ -23,6 +23,7 @@ FACTS = (
     "conditional",
     "md5_etag",
     "checksum",
+    "exchange",
     "format",
     "free_bytes",
     "same_device",

@@ -4,6 +4,7 @@ Whatever fails, the object is removed again, with its version where the store ke
 """
 
 import secrets
+from dataclasses import asdict
 from time import monotonic
 
 from archiver.errors import ArchiverError, IntegrityError, StoreError
@@ -102,7 +103,7 @@ def _remove(chart: Chart, store: Store, written: Stat) -> bool:
 
 def _proofs(chart: Chart, store: Store) -> None:
     found = store.probe()
-    chart.know(conditional=found.conditional, md5_etag=found.md5_etag, checksum=found.checksum)
+    chart.know(**asdict(found))
     if found.md5_etag:
         chart.ok("proofs", "a listing proves arrival (its ETags are MD5)")
     elif found.checksum:
@@ -117,3 +118,7 @@ def _proofs(chart: Chart, store: Store) -> None:
             "overwrites though asked not to (If-None-Match is not heeded)",
             "archiver asks first whether an object is there; let nothing else write there",
         )
+    if found.exchange:
+        chart.ok("machines", "of several that archive an account, one does at a time")
+    else:
+        chart.ok("machines", "several may archive an account side by side: leases are not guarded")

@@ -56,7 +56,8 @@ def test_a_directory(tmp_path: Path) -> None:
     assert (problems(found), list(root.iterdir())) == ([], [])
     facts = found.facts
     assert facts["writes"] and facts["reads"] and facts["lists"] and facts["removes"]
-    assert facts["conditional"] and facts["free_bytes"] and facts["same_device"]
+    assert facts["conditional"] and facts["exchange"]
+    assert facts["free_bytes"] and facts["same_device"]
     assert facts["format"] is False
 
 
@@ -189,6 +190,7 @@ def test_a_bucket(client: Any, bucket: Bucket) -> None:
     facts = found.facts
     assert facts["writes"] and facts["reads"] and facts["lists"] and facts["removes"]
     assert facts["md5_etag"] and facts["credentials"] == "env"
+    assert facts["exchange"] is False and "side by side" in last(found, "machines").seen
     assert abs(facts["clock_ahead"]) < 5
     assert facts["lifecycle"] == [] and facts["versioning"] == ""
     assert "Contents" not in client.list_objects_v2(Bucket=bucket.name)
