@@ -1,13 +1,14 @@
 """The system's clocks, for a run that may be asked to end."""
 
-import threading
 import time
+
+from archiver.stopping import Stop
 
 
 class StoppableClock:
     """The system's clocks; sleeping ends early when the run is asked to stop."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: Stop) -> None:
         self._stop = stop
 
     def now(self) -> float:
@@ -20,4 +21,4 @@ class StoppableClock:
 
     def sleep(self, seconds: float) -> None:
         """Waits that long, or until the run is asked to stop."""
-        self._stop.wait(seconds)
+        self._stop.sleep(seconds)

@@ -26,6 +26,7 @@ from archiver.stages.prune import confirm, look, prune
 from archiver.stages.prune_plan import WORDS, Verdict, brake, judge
 from archiver.stages.read_back import ReadBack
 from archiver.state import Spool
+from archiver.stopping import Stop
 from archiver.store import Hazard
 from archiver.workers import Hazards, ProveAgain
 from archiver.working import Account
@@ -76,7 +77,7 @@ class Deleting:
         dispatch: has the workers that ask the store.
         reporter: hears what happens.
         clock: the time.
-        stopping: whether the run was asked to end.
+        stop: whether the run was asked to end.
         order: what a person asked for.
     """
 
@@ -87,7 +88,7 @@ class Deleting:
         dispatch: Dispatch,
         reporter: Reporter,
         clock: Clock,
-        stopping: Callable[[], bool],
+        stop: Stop,
         order: Order,
     ) -> None:
         self._ledger = ledger
@@ -95,7 +96,7 @@ class Deleting:
         self._dispatch = dispatch
         self._reporter = reporter
         self._clock = clock
-        self._stopping = stopping
+        self._stop = stop
         self._order = order
         self._hazards: tuple[Hazard, ...] | None = None
         self._asking = threading.Lock()
@@ -164,7 +165,8 @@ class Deleting:
             archiving=Handing(self._dispatch, account.settings.name),
             reporter=self._reporter,
             clock=self._clock,
-            stopping=self._stopping,
+            stopping=self._stop.asked,
+            stop=self._stop,
             tally=Tally(warned=account.tally.warned),
         )
 
@@ -190,7 +192,7 @@ class Deleting:
     def _ask_hazards(self) -> tuple[Hazard, ...]:
         with self._asking:
             asked = self._hazards is not None or self._do([("rules of the store", self._ask)])
-            if not asked and not self._stopping():
+            if not asked and not self._stop.asked():
                 raise StoreError("the rules of the store could not be read, so nothing is deleted")
             return self._hazards or ()
 
@@ -234,7 +236,7 @@ class Deleting:
             self._dispatch.assign("", name, work)
         names = [name for name, _ in pieces]
         while (done := self._dispatch.wait_archived(names, _WAIT_SECONDS)) is None:
-            if self._stopping():
+            if self._stop.asked():
                 return False
         return done
 

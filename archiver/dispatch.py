@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from archiver.archiving import Archivist, Deferred, Progress
-from archiver.errors import ArchiverError, Scope
+from archiver.errors import ArchiverError, Interrupted, Scope
 from archiver.model import Reporter
 from archiver.state import Spool
 
@@ -102,6 +102,8 @@ class Dispatch:
     def _made(self) -> Archivist | None:
         try:
             return self._make()
+        except Interrupted:
+            return None
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
             self._fail(error)
             return None
@@ -115,6 +117,8 @@ class Dispatch:
         except Deferred:
             with self._changed:
                 self._deferred.append((account, piece, work))
+        except Interrupted:
+            pass  # the piece waits for the next run, and this one knows that it is to end
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends
             if isinstance(error, ArchiverError) and error.scope is Scope.ACCOUNT:
                 self.refused.setdefault(account, error)

@@ -157,6 +157,15 @@ class Interrupted(ArchiverError):
 
     exit_code = 130
 
+    def __init__(
+        self,
+        message: str = "interrupted at a safe point",
+        *,
+        hint: str = "run again to go on where this run ended",
+        code: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+
 
 SEVERITY = (7, 1, 6, 5, 4, 8, 3)
 """Exit codes of a run over several accounts, the most pressing first."""

@@ -1,6 +1,5 @@
 """Fetching for a run: one account at a time in a thread, with what its sessions came to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from archiver.model import Clock, Reporter
 from archiver.stages.fetch import fetch
 from archiver.stages.fetch_job import Archiving, FetchJob, NoArchiving
 from archiver.state import Spool
+from archiver.stopping import Stop
 from archiver.working import Account
 
 
@@ -24,7 +24,7 @@ class Fetching:
         dispatch: archives what has landed; None leaves it in the spool.
         reporter: hears what happens.
         clock: the time.
-        stopping: whether the run was asked to end.
+        stop: whether the run was asked to end.
         limit: the most messages to fetch for each account, None for all.
     """
 
@@ -33,7 +33,7 @@ class Fetching:
     dispatch: Dispatch | None
     reporter: Reporter
     clock: Clock
-    stopping: Callable[[], bool]
+    stop: Stop
     limit: int | None
 
     def fetch(self, account: Account) -> None:
@@ -54,7 +54,8 @@ class Fetching:
                 archiving=self._archiving(account),
                 reporter=self.reporter,
                 clock=self.clock,
-                stopping=lambda: self.stopping() or self._is_refused(account),
+                stopping=lambda: self.stop.asked() or self._is_refused(account),
+                stop=self.stop,
                 limit=self.limit,
                 tally=account.tally,
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 from archiver import secrets
 from archiver.config import AccountSettings, PasswordSource
 from archiver.pop3 import AccessToken, Credentials, Limits, Pipelining, Proxy, Security, Server
+from archiver.stopping import Stop
 
 _WITHOUT_PASSWORD = frozenset({"external", "xoauth2", "oauthbearer"})
 
@@ -23,26 +24,28 @@ class Mailbox:
     auth: str = "auto"
 
 
-def mailbox(account: AccountSettings, state: Path) -> Mailbox:
+def mailbox(account: AccountSettings, state: Path, stop: Stop | None = None) -> Mailbox:
     """Everything needed to sign in.
 
     Args:
         account: the settings.
         state: the state directory, where tokens may lie.
+        stop: breaks off asking a provider for a token.
 
     Raises:
         UsageError: a secret's source is missing, fails or gives nothing.
         LoginRefused: there is no secret and nobody to ask.
     """
-    return Mailbox(server(account), _credentials(account, state), account.auth)
+    return Mailbox(server(account), _credentials(account, state, stop or Stop()), account.auth)
 
 
-def limits(account: AccountSettings, *, narrow: bool = False) -> Limits:
-    """The bounds of a session; ``narrow`` sends one command at a time."""
+def limits(account: AccountSettings, *, narrow: bool = False, stop: Stop | None = None) -> Limits:
+    """The bounds of a session; ``narrow`` sends one command at a time, ``stop`` breaks it off."""
     return Limits(
         connect_timeout=account.timeout,
         read_timeout=account.timeout,
         pipelining=Pipelining.NEVER if narrow else Pipelining(account.pipelining),
+        stop=stop or Stop(),
     )
 
 
@@ -76,25 +79,30 @@ def _proxy(account: AccountSettings) -> Proxy | None:
     return Proxy(url.kind, url.host, url.port, url.user, password)
 
 
-def _credentials(account: AccountSettings, state: Path) -> Credentials:
+def _credentials(account: AccountSettings, state: Path, stop: Stop) -> Credentials:
     return Credentials(
         user=account.server.user,
         password=secrets.password(account) if _needs_password(account) else None,
         authzid=account.authzid,
-        token=_token(account, state),
+        token=_token(account, state, stop),
         certificate=account.client_cert is not None,
         cleartext=account.cleartext_password,
     )
 
 
-def _token(account: AccountSettings, state: Path) -> AccessToken | None:
+def _token(account: AccountSettings, state: Path, stop: Stop) -> AccessToken | None:
     if account.oauth is None:
         return None
     # Only accounts with OAuth pay for its libraries.
     from archiver.oauth import TokenSource
 
     ring = secrets.SystemKeyring()
-    return TokenSource(account, state, secret=secrets.from_source, ring=ring).access_token
+    source = TokenSource(account, state, secret=secrets.from_source, ring=ring)
+
+    def token(*, refused: bool = False) -> str:
+        return stop.abandonable(lambda: source.access_token(refused=refused))
+
+    return token
 
 
 def _needs_password(account: AccountSettings) -> bool:

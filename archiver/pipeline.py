@@ -5,7 +5,6 @@ writes the index. The main thread waits, and adds up.
 """
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -48,6 +47,7 @@ from archiver.reporting import (
 from archiver.signing import signing_with
 from archiver.staff import Staff
 from archiver.state import AccountLock, Spool, StatePaths
+from archiver.stopping import Stop
 from archiver.store import canonical_url
 from archiver.working import Account
 
@@ -76,7 +76,7 @@ def run(
     verb: Verb,
     *,
     reporter: Reporter,
-    stop: threading.Event,
+    stop: Stop,
     limit: int | None = None,
     order: Order = NO_ORDER,
 ) -> Outcome:
@@ -86,7 +86,7 @@ def run(
         settings: accounts, store and state directory.
         verb: which stages.
         reporter: hears what happens.
-        stop: set it to end the run at the next safe point.
+        stop: ask it to end the run at the next safe point.
         limit: the most messages to fetch for each account, None for all.
         order: what a person asked of deletion beyond the settings.
 
@@ -104,7 +104,7 @@ def run(
         if verb in (Verb.RUN, Verb.PRUNE):
             job.delete(order)
         job.chronicle()
-        if verb in (Verb.RUN, Verb.INDEX):
+        if verb in (Verb.RUN, Verb.INDEX) and not stop.asked():
             job.index()
         job.give_up_leases()
         return job.outcome()
@@ -128,7 +128,7 @@ class _Run:
         settings: Settings,
         verb: Verb,
         reporter: Reporter,
-        stop: threading.Event,
+        stop: Stop,
     ) -> None:
         self.settings = settings
         self.verb = verb
@@ -152,11 +152,12 @@ class _Run:
             self.indexer.add,
             reporter,
             self.clock,
+            stop,
             _STEPS.get(verb, Steps()),
             sign,
         )
         count = settings.workers or os.cpu_count() or 1
-        self.dispatch = Dispatch(count, self.staff.archivist, self.spool, stop.is_set, reporter)
+        self.dispatch = Dispatch(count, self.staff.archivist, self.spool, stop.asked, reporter)
 
     def begin(self, stack: ExitStack) -> None:
         """Opens the accounts under their locks, and takes stock of what earlier runs left."""
@@ -213,7 +214,7 @@ class _Run:
             self.dispatch if self.verb is Verb.RUN else None,
             self.reporter,
             self.clock,
-            self.stop.is_set,
+            self.stop,
             limit,
         )
         self._each([one for one in self.accounts if self._unlock(one)], fetching.fetch)
@@ -226,14 +227,14 @@ class _Run:
             self.dispatch,
             self.reporter,
             self.clock,
-            self.stop.is_set,
+            self.stop,
             order,
         )
         self._each([one for one in self.accounts if self._may_delete(one, order)], deleting.delete)
         self._drain()
 
     def _may_delete(self, account: Account, order: Order) -> bool:
-        if account.codes or self.dispatch.error is not None or self.stop.is_set():
+        if account.codes or self.dispatch.error is not None or self.stop.asked():
             return False
         if self.verb is Verb.PRUNE:
             asks_server = not order.dry_run or account.ledger_account.retires
@@ -244,6 +245,8 @@ class _Run:
         def attempt(account: Account) -> None:
             try:
                 work(account)
+            except Interrupted:
+                pass  # the run knows that it is to end
             except ArchiverError as error:
                 self._failed(account, error)
 
@@ -254,7 +257,10 @@ class _Run:
     def _unlock(self, account: Account) -> bool:
         """Finds the secrets before anything runs, since a person may have to be asked."""
         try:
-            account.mailbox = mailbox(account.settings, self.paths.root)
+            with self.stop.at_once():
+                account.mailbox = mailbox(account.settings, self.paths.root, self.stop)
+        except Interrupted:
+            return False
         except ArchiverError as error:
             self._failed(account, error)
             return False
@@ -312,7 +318,7 @@ class _Run:
             self.indexer,
             self.dispatch,
             self.clock,
-            self.stop.is_set,
+            self.stop.asked,
         )
         error = reading.read([account.ledger_account for account in self.accounts])
         self._drain()
@@ -327,12 +333,8 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Adds up, and writes down how the run ended."""
-        if self.stop.is_set():
-            self._share(
-                Interrupted(
-                    "interrupted at a safe point", hint="run again to go on where this run ended"
-                )
-            )
+        if self.stop.asked():
+            self._share(Interrupted())
         by_name = {each.settings.name: self._report(each) for each in self.accounts}
         if self.verb in (Verb.RUN, Verb.FETCH):
             by_name |= {name: Reconciliation(name) for name in self.busy}

@@ -14,6 +14,7 @@ from archiver.ledger import Ledger
 from archiver.ledger.accounts import capabilities, remember_capabilities
 from archiver.model import Clock, Reporter
 from archiver.state import Spool
+from archiver.stopping import Stop
 from archiver.store import Capabilities, remembered
 from archiver.workers import Claims, Leases, Prepare, Worker
 
@@ -28,6 +29,7 @@ class Staff:
         entries: takes what the index should hold.
         reporter: hears what happens.
         clock: the time.
+        stop: ends the workers.
         steps: what is done with each batch.
         sign: signs the manifests; None where they are not signed.
 
@@ -43,6 +45,7 @@ class Staff:
         entries: EntrySink,
         reporter: Reporter,
         clock: Clock,
+        stop: Stop,
         steps: Steps,
         sign: Sign | None = None,
     ) -> None:
@@ -52,6 +55,7 @@ class Staff:
         self._entries = entries
         self._reporter = reporter
         self._clock = clock
+        self._stop = stop
         self._steps = steps
         self._sign = sign
         self._claims = Claims()
@@ -65,10 +69,11 @@ class Staff:
         """A thread's means of archiving.
 
         Raises:
+            Interrupted: the run should have ended by now.
             StoreError: the store cannot be used.
             IntegrityError: it is of a format that this version does not know.
         """
-        worker = Worker(self._prepare_known)
+        worker = Worker(self._prepare_known, self._stop)
         ledger = Ledger.open(self._ledger)
         try:
             self._prepare(ledger, worker)

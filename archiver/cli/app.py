@@ -1,5 +1,6 @@
 """The command ``archiver``: its verbs, and the one place where errors become exit codes."""
 
+import signal
 import sys
 import traceback
 from importlib.metadata import version
@@ -72,6 +73,10 @@ def root(
 
 def main() -> None:
     """Runs the command line and ends the process with the exit code of the table."""
+    # Before this and after it Ctrl-C ends the process without a word, see ``__main__``.
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except ArchiverError as error:
@@ -89,3 +94,5 @@ def main() -> None:
             ArchiverError("this is a bug in archiver", hint="please report it with the lines above")
         )
         sys.exit(1)
+    finally:
+        signal.signal(signal.SIGINT, before)

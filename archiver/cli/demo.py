@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import threading
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +39,7 @@ def command(
 
 def _archive(place: Path) -> int:
     from archiver.pipeline import Verb, run
+    from archiver.stopping import Stop
     from archiver.verbs.demo import demo_server
 
     place.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _archive(place: Path) -> int:
             store=StoreSettings(url=str(place / "archive")),
             state=str(place / "state"),
         )
-        outcome = run(settings, Verb.RUN, reporter=reporter(quiet=True), stop=threading.Event())
+        outcome = run(settings, Verb.RUN, reporter=reporter(quiet=True), stop=Stop())
     print_outcome(outcome.reports, settings.store.url)
     for error in outcome.errors:
         complain(error)

@@ -26,10 +26,10 @@ def command(
     **given: Any,
 ) -> None:
     """Examine mailboxes, store and state, step by step, and change nothing."""
-    import threading
     from pathlib import Path
 
     from archiver.clock import StoppableClock
+    from archiver.stopping import Stop
     from archiver.verbs.doctor import examine
 
     if given["server"] is not None and given["store"] is None:
@@ -39,7 +39,7 @@ def command(
         settings = options.settings(accounts or (), given)
         found, store, state = settings.accounts, settings.store, Path(settings.state)
     codes = []
-    for examination in examine(found, store, state, StoppableClock(threading.Event())):
+    for examination in examine(found, store, state, StoppableClock(Stop())):
         if as_json:
             print_json(_json(examination))
         else:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Annotated
 
@@ -30,6 +29,7 @@ def command(
     from archiver import oauth
     from archiver.clock import StoppableClock
     from archiver.secrets import SystemKeyring, from_source
+    from archiver.stopping import Stop
 
     chosen, place = options.one_account(account, {"config": config, "state": state})
     if forget:
@@ -49,7 +49,7 @@ def command(
         open_browser=_browser(),
         secret=from_source,
         ring=SystemKeyring(),
-        clock=StoppableClock(threading.Event()),
+        clock=StoppableClock(Stop()),
     )
     say(f"{chosen.name} is signed in; the token is kept in {kept}")
 

@@ -3,13 +3,9 @@
 They are one command in five lengths, with the same options, so they are written once.
 """
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,6 +14,7 @@ from archiver.cli import deletion, options
 from archiver.cli.output import complain, print_json
 from archiver.cli.progress import reporter
 from archiver.cli.report import print_outcome
+from archiver.cli.stopping import stopping
 from archiver.cli.takes import takes
 from archiver.config import Settings
 
@@ -105,7 +102,7 @@ def run_verb(
     from archiver.pipeline import Verb, run
 
     shown = reporter(quiet=as_json)
-    with _stopping() as stop, shown.showing():
+    with stopping() as stop, shown.showing():
         outcome = run(
             found,
             Verb(verb),
@@ -122,20 +119,3 @@ def run_verb(
     for error in outcome.errors:
         complain(error)
     raise typer.Exit(outcome.exit_code)
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; the second ends the process at once."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -30,10 +30,10 @@ Command = tuple[Verb, bytes, Listed | None]
 class Conversation:
     """What every exchange with a server is made of; ``Session`` says which there are.
 
-    ``suspect`` is the message that was complete last when a ProtocolError ended it all: what looked
-    like its end may have been a line of it. ``round_trip`` is the shortest time, in seconds, from a
-    command to its answer. As a context manager it drops the connection at the end unless it was
-    quit, so that nothing is deleted by accident.
+    ``suspect`` is the message that was complete last when a ProtocolError or an interruption ended
+    it all: what looked like its end may have been a line of it. ``round_trip`` is the shortest
+    time, in seconds, from a command to its answer. As a context manager it drops the connection at
+    the end unless it was quit, so that nothing is deleted by accident.
     """
 
     def __init__(
@@ -163,6 +163,7 @@ class Conversation:
             self._lose(error)
         except BaseException:
             self._end("it was interrupted")
+            self.suspect = self._last
             raise
         return event
 

@@ -1,17 +1,22 @@
 """Making a TCP connection: each address of a name in turn, within one time for all of them.
 
 An address that does not answer may take an equal share of the time that is left, no more: a host
-with a dead IPv6 address is then reached at its IPv4 address.
+with a dead IPv6 address is then reached at its IPv4 address. Looking a name up cannot be broken
+off: a run that is to end leaves it behind.
 """
 
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import EINPROGRESS
 from ipaddress import IPv6Address, ip_address
+from select import POLLOUT, poll
 from time import monotonic
 
 from archiver.errors import ServerUnavailable, SessionLost
 from archiver.pop3.names import ascii_name
+from archiver.stopping import Stop
 
 _Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int | bytes, ...]]
 
@@ -33,20 +38,22 @@ class Place:
     refused: str
 
 
-def dial(place: Place, seconds: float) -> socket.socket:
+def dial(place: Place, seconds: float, stop: Stop) -> socket.socket:
     """Connects by IPv6 or IPv4; looking the name up comes on top of ``seconds``.
 
     Raises:
+        Interrupted: the run should have ended by now.
         ServerUnavailable: no such host, no answer in time, or refused.
         SessionLost: it hung up while we connected.
         UsageError: no host can be called so.
     """
-    found = _look_up(place)
+    found = stop.abandonable(lambda: _look_up(place))
     deadline = monotonic() + seconds
     error: OSError | None = None
     for at, one in enumerate(found):
         try:
-            return _connect(one, max((deadline - monotonic()) / (len(found) - at), 0.001))
+            share = (deadline - monotonic()) / (len(found) - at)
+            return _connect(one, max(share, 0.001), stop)
         except OSError as failure:
             error = failure
     assert error is not None
@@ -85,18 +92,33 @@ def _look_up(place: Place) -> Sequence[_Found]:
         ) from error
 
 
-def _connect(found: _Found, seconds: float) -> socket.socket:
+def _connect(found: _Found, seconds: float, stop: Stop) -> socket.socket:
     family, kind, protocol, _, address = found
     connection = socket.socket(family, kind, protocol)
     try:
-        connection.settimeout(seconds)
-        connection.connect(address)
+        connection.setblocking(False)
+        error = connection.connect_ex(address)
+        if error == EINPROGRESS:
+            _await(connection, seconds, stop)
+            error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
         # One small command at a time must not wait for the answer to the one before.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _await(connection: socket.socket, seconds: float, stop: Stop) -> None:
+    """Waits until it is decided whether a connection comes about."""
+    decided = poll()
+    decided.register(connection, POLLOUT)
+    for part in stop.slices(seconds):
+        if decided.poll(part * 1000):
+            return
+    raise TimeoutError
 
 
 def _unreachable(

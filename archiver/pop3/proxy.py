@@ -9,6 +9,7 @@ it has one time, however slowly a proxy answers.
 import socket
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -19,8 +20,9 @@ from archiver.errors import ServerUnavailable, UsageError
 from archiver.pop3.confidences import REPEATED, Confidences
 from archiver.pop3.dialing import Place, dial
 from archiver.pop3.names import ascii_name
-from archiver.pop3.server import Proxy
+from archiver.pop3.server import Limits, Proxy
 from archiver.pop3.transcript import readable
+from archiver.stopping import Stop
 
 _KINDS = {"socks5": ProxyType.SOCKS5, "http": ProxyType.HTTP}
 _HEAD_END = b"\r\n\r\n"
@@ -32,23 +34,24 @@ _NO_WAY = {"socks5": (1, 3, 4, 5, 6), "http": (404, 500, 502, 503, 504)}
 _AUTHENTICATE = (401, 407)
 
 
-def connect(proxy: Proxy, host: str, port: int, seconds: float) -> socket.socket:
+def connect(proxy: Proxy, host: str, port: int, limits: Limits) -> socket.socket:
     """A connection to ``host`` that the proxy makes; it also looks the name up.
 
     Args:
         proxy: what connects for us.
         host: a name in letters of any script, or an address.
         port: its TCP port.
-        seconds: for all of it.
+        limits: the seconds for all of it, and what breaks it off.
 
     Raises:
+        Interrupted: the run should have ended by now.
         ServerUnavailable: the proxy cannot be reached, does not let us in, or cannot reach the
             server.
         SessionLost: the proxy hung up while we connected to it.
         UsageError: a host cannot be called so, or the proxy's user or password cannot be sent.
     """
     _require_sendable(proxy)
-    deadline = monotonic() + seconds
+    seconds = limits.connect_timeout
     client = Client(
         _KINDS[proxy.kind],
         proxy.host,
@@ -56,7 +59,7 @@ def connect(proxy: Proxy, host: str, port: int, seconds: float) -> socket.socket
         username=proxy.user or None,
         password=proxy.password if proxy.user else None,
         rdns=True,
-        forward=_Way(proxy, deadline),
+        forward=_Way(proxy, monotonic() + seconds, limits.stop),
     )
     name = ascii_name(host)
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -81,27 +84,29 @@ def connect(proxy: Proxy, host: str, port: int, seconds: float) -> socket.socket
 class _Way(Client):
     """How python-socks reaches the proxy itself: as we reach any server."""
 
-    def __init__(self, proxy: Proxy, deadline: float) -> None:
+    def __init__(self, proxy: Proxy, deadline: float, stop: Stop) -> None:
         super().__init__(_KINDS[proxy.kind], proxy.host, proxy.port)
         self._proxy = proxy
         self._deadline = deadline
+        self._stop = stop
 
     def connect(
         self, dest_host: str, dest_port: int, timeout: float | None = None, **_: Any
     ) -> socket.socket:
         place = Place(dest_host, dest_port, _words(self._proxy), "check the proxy's host and port")
         left = max(self._deadline - monotonic(), 0.001)
-        connection = dial(place, left)
+        descriptor = dial(place, left, self._stop).detach()
         whole_heads = self._proxy.kind == "http"
-        return _Answers(connection.detach(), self._deadline, whole_heads=whole_heads)
+        return _Answers(descriptor, self._deadline, self._stop, whole_heads=whole_heads)
 
 
 class _Answers(socket.socket):
     """A connection to a proxy that gives its answers, and nothing of what stands behind them."""
 
-    def __init__(self, fileno: int, deadline: float, *, whole_heads: bool) -> None:
+    def __init__(self, fileno: int, deadline: float, stop: Stop, *, whole_heads: bool) -> None:
         super().__init__(fileno=fileno)
         self._deadline = deadline
+        self._stop = stop
         self._whole_heads = whole_heads
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
@@ -121,11 +126,11 @@ class _Answers(socket.socket):
         return head
 
     def _within(self, read: Callable[[], bytes]) -> bytes:
-        left = self._deadline - monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.settimeout(left)
-        return read()
+        for part in self._stop.slices(self._deadline - monotonic()):
+            self.settimeout(part)
+            with suppress(TimeoutError):
+                return read()
+        raise TimeoutError
 
 
 def _require_sendable(proxy: Proxy) -> None:

@@ -6,6 +6,8 @@ Values only: nothing here connects to anything.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from archiver.stopping import Stop
+
 
 class Security(StrEnum):
     """How the connection is protected; ``PLAIN`` only where a person chose it in words."""
@@ -83,6 +85,7 @@ class Limits:
         window_commands: how many commands may await their answers.
         window_octets: how many octets, by LIST, may be awaited; a larger message goes alone.
         pipelining: when more than one command may be outstanding.
+        stop: what ends the session where it stands.
     """
 
     connect_timeout: float = 60.0
@@ -92,3 +95,4 @@ class Limits:
     window_commands: int = 256
     window_octets: int = 16 * 2**20
     pipelining: Pipelining = Pipelining.AUTO
+    stop: Stop = field(default_factory=Stop, compare=False)

@@ -8,6 +8,7 @@ inside a connection before that is decided.
 import hashlib
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
@@ -15,6 +16,7 @@ from socket import socket
 from archiver.errors import ArchiverError, ServerUnavailable, UsageError
 from archiver.pop3.names import certified_name
 from archiver.pop3.server import Security, Server
+from archiver.stopping import Stop
 
 LIBRARY = ssl.OPENSSL_VERSION
 """The library that all TLS of ours is made by, and its version."""
@@ -122,7 +124,7 @@ def context(server: Server) -> ssl.SSLContext:
 
 
 def handshake(
-    made: ssl.SSLContext, connection: socket, server: Server, seconds: float
+    made: ssl.SSLContext, connection: socket, server: Server, seconds: float, stop: Stop
 ) -> ssl.SSLSocket:
     """Makes a connection secure, or closes it.
 
@@ -131,21 +133,28 @@ def handshake(
         connection: to the server.
         server: whose name, version and fingerprint are looked at.
         seconds: for the whole handshake, however the server spreads its octets.
+        stop: breaks it off.
 
     Raises:
+        Interrupted: the run should have ended by now.
         ServerUnavailable: it came to nothing; ``Untrusted`` and ``OtherCertificate`` say whose
             certificate was not taken.
         UsageError: no host can be called so.
     """
     name = certified_name(server.host)
-    connection.settimeout(seconds)
     try:
-        # An end of the stream without close_notify is an error, not an end (RFC 8446 6.1).
-        secured = made.wrap_socket(connection, server_hostname=name, suppress_ragged_eofs=False)
+        secured = made.wrap_socket(
+            connection,
+            server_hostname=name,
+            do_handshake_on_connect=False,
+            # An end of the stream without close_notify is an error, not an end (RFC 8446 6.1).
+            suppress_ragged_eofs=False,
+        )
     except (OSError, ValueError) as error:
         connection.close()
         raise _failed(server, error) from error
     try:
+        _shake_hands(secured, server, seconds, stop)
         _check_version(secured, server)
         _check_fingerprint(secured, server)
     except BaseException:
@@ -248,6 +257,18 @@ def _require_readable(option: str, file: str) -> None:
         Path(file).open("rb").close()
     except OSError as error:
         raise UsageError(f"{option} {file} cannot be read: {reason(error)}") from error
+
+
+def _shake_hands(secured: ssl.SSLSocket, server: Server, seconds: float, stop: Stop) -> None:
+    try:
+        for part in stop.slices(seconds):
+            secured.settimeout(part)
+            with suppress(TimeoutError):
+                secured.do_handshake()
+                return
+        raise TimeoutError
+    except (OSError, ValueError) as error:
+        raise _failed(server, error) from error
 
 
 def _version(secured: ssl.SSLSocket) -> str:

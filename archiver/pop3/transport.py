@@ -52,6 +52,7 @@ class Transport:
         """Connects, through the proxy if there is one, and by TLS if it is there from the start.
 
         Raises:
+            Interrupted: the run should have ended by now.
             ServerUnavailable: no such host, no answer, refused, or TLS failed.
             UsageError: one of the files named in the settings cannot be used, or no host can be
                 called so.
@@ -95,12 +96,15 @@ class Transport:
         """The TLS handshake; whom it trusts is in ``tls``.
 
         Raises:
+            Interrupted: the run should have ended by now.
             ServerUnavailable: the handshake or the check of the certificate failed.
             UsageError: one of the files named in the settings cannot be used.
         """
         context = self._context or tls.context(self._server)
-        seconds = self._limits.connect_timeout
-        self._socket = tls.handshake(context, self._socket, self._server, seconds)
+        limits = self._limits
+        self._socket = tls.handshake(
+            context, self._socket, self._server, limits.connect_timeout, limits.stop
+        )
 
     def greeted(self) -> None:
         """From now on answers are judged by the read time-out."""
@@ -119,14 +123,14 @@ class Transport:
             bulk: they belong to a message or a listing, which may take long while it goes on.
 
         Raises:
+            Interrupted: the run should have ended by now.
             SessionLost: the connection broke, ended, or brought too few octets in the time given.
             ServerUnavailable: the server does not take our certificate.
         """
         while True:
             began = monotonic()
             try:
-                self._socket.settimeout(max(self._timeout - self._waited, 0.001))
-                octets = self._socket.recv(READ_OCTETS)
+                octets = self._receive(max(self._timeout - self._waited, 0.001))
             except TimeoutError:
                 self._judge(bulk=bulk)
                 continue
@@ -137,6 +141,13 @@ class Transport:
             self._waited += monotonic() - began
             self._received += len(octets)
             return octets
+
+    def _receive(self, seconds: float) -> bytes:
+        for part in self._limits.stop.slices(seconds):
+            self._socket.settimeout(part)
+            with contextlib.suppress(TimeoutError):
+                return self._socket.recv(READ_OCTETS)
+        raise TimeoutError
 
     def _judge(self, *, bulk: bool) -> None:
         if not bulk or self._received < self._limits.stalled_octets:
@@ -178,7 +189,7 @@ def _connection(server: Server, limits: Limits) -> socket.socket:
         # Most people have none, and what speaks to one takes time to import.
         from archiver.pop3 import proxy
 
-        return proxy.connect(server.proxy, server.host, server.port, limits.connect_timeout)
+        return proxy.connect(server.proxy, server.host, server.port, limits)
     refused = "check the port: POP3 over TLS is usually 995, POP3 with STLS 110"
     place = Place(server.host, server.port, server.address, refused)
-    return dial(place, limits.connect_timeout)
+    return dial(place, limits.connect_timeout, limits.stop)

@@ -4,14 +4,14 @@ An account takes as many sessions as its server makes necessary: after a lost co
 spool was full, and where a session is given, or may take, only a part of the mailbox.
 """
 
-from archiver.errors import ServerUnavailable
+from archiver.errors import Interrupted, ServerUnavailable
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.fetch_session import End, run_session
 from archiver.stages.pacing import Patience, wait_for_login
 
 
 def fetch(job: FetchJob) -> None:
-    """Fetches one account until its server offers nothing new.
+    """Fetches one account until its server offers nothing new, or the run is asked to end.
 
     Raises:
         LoginRefused: the server does not let us in.
@@ -25,6 +25,8 @@ def fetch(job: FetchJob) -> None:
             return
         try:
             end = run_session(job)
+        except Interrupted:
+            return
         except ServerUnavailable as error:
             patience.again(error)
             continue

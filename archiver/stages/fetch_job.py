@@ -11,6 +11,7 @@ from archiver.ledger.listing import Listing
 from archiver.mailbox import Mailbox
 from archiver.model import Clock, Reporter
 from archiver.state import Spool
+from archiver.stopping import Stop
 
 
 class Archiving(Protocol):
@@ -45,8 +46,8 @@ class NoArchiving:
 class FetchJob:
     """All that fetching one account takes.
 
-    ``limit`` is the most messages to retrieve in this run, None for all of them; ``stopping`` says
-    whether a person or the system asked the run to end.
+    ``limit`` is the most messages to retrieve in this run, None for all of them. ``stopping`` says
+    whether nothing new is to be begun, and ``stop`` breaks off what does not end by itself then.
     """
 
     settings: AccountSettings
@@ -57,6 +58,7 @@ class FetchJob:
     reporter: Reporter
     clock: Clock
     stopping: Callable[[], bool]
+    stop: Stop
     limit: int | None = None
     tally: "Tally" = field(default_factory=lambda: Tally())
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import Enum, auto
 
 from archiver.errors import (
-    ProtocolError,
+    Interrupted,
     ServerRefused,
     ServerUnavailable,
     SessionLost,
@@ -48,6 +48,7 @@ def run_session(job: FetchJob) -> End:
     """Opens a session, retrieves what it may, and says why it ended.
 
     Raises:
+        Interrupted: the run should have ended by now; what arrived whole is in the spool.
         LoginRefused: the server does not let us in.
         ServerUnavailable: it cannot be reached, does not serve us now, or was lost; what arrived
             whole is in the spool.
@@ -74,14 +75,14 @@ def _retrieve(job: FetchJob, session: Session) -> End:
     except _Endless:
         _rescue(job, writer)
         return End.MORE
-    except ServerUnavailable as error:
+    except (ServerUnavailable, Interrupted) as error:
         culprit = budget.oldest
-        if isinstance(error, ProtocolError) and session.suspect is not None:
+        if session.suspect is not None:
             disowned = writer.disown(session.suspect)
             job.tally.messages -= disowned
             culprit = session.suspect if disowned else culprit
         _rescue(job, writer)
-        if culprit is not None:
+        if culprit is not None and isinstance(error, ServerUnavailable):
             _blame(job, culprit, error)
         raise
     except BaseException:

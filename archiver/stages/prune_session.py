@@ -9,7 +9,7 @@ wrong ends the session with RSET and a dropped connection, which deletes nothing
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from archiver.errors import ServerRefused, SessionLost
+from archiver.errors import Interrupted, ServerRefused, SessionLost
 from archiver.format import MessageHash
 from archiver.ledger.accounts import distrust
 from archiver.ledger.pruning import Pruning
@@ -161,7 +161,7 @@ def _quit(job: FetchJob, session: Session, pruning: Pruning) -> None:
         # Some of it may be deleted all the same; the next listing tells.
         said = error.message
         job.reporter.note(job.settings.name, f"QUIT: {error.message}")
-    except SessionLost:
+    except (SessionLost, Interrupted):
         pruning.answered("")
         raise
     pruning.answered(said)

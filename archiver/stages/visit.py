@@ -16,6 +16,7 @@ def visit(job: FetchJob) -> Iterator[Session]:
     """Signs in for a listing, and drops the connection at the end unless it was quit.
 
     Raises:
+        Interrupted: the run should have ended by now.
         LoginRefused: the server does not let us in.
         ServerUnavailable: it cannot be reached, does not serve us now, or was lost.
     """
@@ -47,7 +48,7 @@ def _unserved(error: ServerRefused) -> ServerUnavailable:
 
 def _limits(job: FetchJob) -> Limits:
     narrow = job.listing.account.narrow_until > job.clock.now()
-    return limits(job.settings, narrow=narrow)
+    return limits(job.settings, narrow=narrow, stop=job.stop)
 
 
 def _sign_in(job: FetchJob, session: Session) -> None:

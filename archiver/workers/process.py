@@ -1,7 +1,14 @@
-"""The worker's side of the pipe: tasks in, results out, until it closes."""
+"""The worker's side of the pipe: tasks in, results out, until it closes.
+
+Where the main process has ended, however that was, nobody waits for what a worker still does: it
+ends in the middle of it.
+"""
 
 import contextlib
+import os
+import select
 import sys
+import threading
 import traceback
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -181,7 +188,17 @@ class _Server:
         self._entries, self._text = [], 0
 
 
+def _end_with(descriptor: int) -> None:
+    """Ends this process when the other end of the pipe closes, whatever it waits for."""
+    hung_up = select.poll()
+    hung_up.register(descriptor, 0)
+    hung_up.poll()
+    os._exit(0)
+
+
 def main() -> None:
     """Serves the pipe whose descriptor is the only argument, until it closes."""
-    with Connection(int(sys.argv[1])) as pipe, contextlib.suppress(EOFError, BrokenPipeError):
+    descriptor = int(sys.argv[1])
+    threading.Thread(target=_end_with, args=[descriptor], daemon=True).start()
+    with Connection(descriptor) as pipe, contextlib.suppress(EOFError, BrokenPipeError):
         _Server(pipe).serve()

@@ -8,7 +8,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from archiver.errors import ArchiverError
+from archiver.errors import ArchiverError, Interrupted
+from archiver.stopping import Stop
 from archiver.workers.tasks import (
     Archive,
     Claim,
@@ -61,10 +62,12 @@ class Worker:
 
     Args:
         prepare: what each new process is told about the store before anything else.
+        stop: ends the process in the middle of its task. All that a worker does can be repeated.
     """
 
-    def __init__(self, prepare: Callable[[], Prepare]) -> None:
+    def __init__(self, prepare: Callable[[], Prepare], stop: Stop) -> None:
         self._prepare = prepare
+        self._stop = stop
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
         self._fresh = True
@@ -88,20 +91,28 @@ class Worker:
             ``Hazards``, ``ReadBack`` for ``ProveAgain``, else None.
 
         Raises:
+            Interrupted: the run should have ended by now, or the process ended when it was to end.
             WorkerDied: the process ended; the next task gets a new one.
             ArchiverError: the task failed as tasks may.
             WorkerBug: it failed as none should.
         """
         try:
+            self._stop.check()
             if self._pipe is None:
                 self.start()
             if self._fresh and not isinstance(task, Prepare):
                 self._talk(self._prepare(), claim, entries)
             self._fresh = False
             return self._talk(task, claim, entries)
+        except Interrupted:
+            self.kill()
+            self.close()
+            raise
         except (EOFError, OSError) as error:
             self.kill()
             self.close()
+            if self._stop.asked():
+                raise Interrupted from error
             raise WorkerDied(
                 "a worker process was ended in the middle of its work",
                 hint="the system's log may say why, as when memory is short; nothing is lost",
@@ -116,7 +127,7 @@ class Worker:
         assert self._pipe is not None
         self._pipe.send(task)
         while True:
-            match self._pipe.recv():
+            match self._hear(self._pipe):
                 case Claim(digest):
                     self._pipe.send(claim(digest))
                 case Entries(found):
@@ -125,6 +136,12 @@ class Worker:
                     return result
                 case Failed(error, trace):
                     raise error if error is not None else WorkerBug(trace)
+
+    def _hear(self, pipe: "Connection[Any, Any]") -> object:
+        for seconds in self._stop.slices():
+            if pipe.poll(seconds):
+                break
+        return pipe.recv()
 
     def start(self) -> None:
         """Starts the process, which takes half a second until it hears its first task."""

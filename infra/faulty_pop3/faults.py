@@ -25,6 +25,9 @@ class Faults:
             neither does the end of the sequence.
         drop_at: commands heard after which each session in turn is cut, the last one unanswered;
             as for ``drop_after``.
+        silent_at: commands heard after which each session in turn is answered no more; 0 for not
+            even a greeting.
+        silent_handshake: the server's part of a TLS handshake never comes.
         reset: cut with a reset instead of an end of stream.
         sizes: what LIST says of a message instead of its size.
         numberless: UIDL lines hold no message numbers.
@@ -70,6 +73,8 @@ class Faults:
 
     drop_after: Sequence[int | None] = ()
     drop_at: Sequence[int | None] = ()
+    silent_at: Sequence[int | None] = ()
+    silent_handshake: bool = False
     reset: bool = False
     sizes: Mapping[int, int | str] = field(default_factory=dict)
     numberless: bool = False

@@ -6,7 +6,7 @@ import struct
 import time
 from base64 import b64decode
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from infra.faulty_pop3.faults import Faults, HangupError, Message
 
@@ -23,6 +23,7 @@ class Session:
         self._connection = connection
         self._left = _of(server.faults.drop_after, number)
         self._commands_left = _of(server.faults.drop_at, number)
+        self._answers_left = _of(server.faults.silent_at, number)
         self._errors = 0
         self._heard = b""
         self._waited = False
@@ -52,11 +53,15 @@ class Session:
             self._connection.close()
 
     def _greet(self) -> None:
+        if self._answers_left == 0:
+            self._fall_silent()
         while self._faults.endless_greeting:
             self._send(b"+OK " + b"x" * 4096)
         self._send(self._faults.greeting)
 
     def _secure(self) -> None:
+        if self._faults.silent_handshake:
+            self._fall_silent()
         assert self._server.tls is not None
         plain = self._connection
         self._server.open.discard(plain)
@@ -86,6 +91,10 @@ class Session:
             self._commands_left -= 1
             if self._commands_left <= 0:
                 self._cut()
+        if self._answers_left is not None:
+            self._answers_left -= 1
+            if self._answers_left <= 0:
+                self._fall_silent()
         name, _, arguments = line.partition(" ")
         name = name.upper()
         if name in self._faults.replies:
@@ -221,8 +230,7 @@ class Session:
         body = self._wire(self._listed[number - 1].octets)
         if self._faults.stall is not None and self._faults.stall[0] == number:
             self._send(b"+OK\r\n" + body[: self._faults.stall[1]])
-            self._server.stopping.wait()
-            raise HangupError
+            self._fall_silent()
         self._retrieved.add(number)
         self._send(b"+OK\r\n" + body + b".\r\n" + self._faults.tail.get(number, b""))
 
@@ -303,6 +311,10 @@ class Session:
             self._left -= len(octets)
         self._server.octets += len(octets)
         self._connection.sendall(octets)
+
+    def _fall_silent(self) -> NoReturn:
+        self._server.stopping.wait()
+        raise HangupError
 
     def _cut(self, *, reset: bool = False) -> None:
         if reset or self._faults.reset:

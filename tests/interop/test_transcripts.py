@@ -8,7 +8,6 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from archiver.config import AccountSettings, PasswordSource, ServerUrl, Settings
 from archiver.errors import LoginRefused, ServerRefused
 from archiver.pipeline import Verb, run
 from archiver.pop3 import AccessToken, Credentials, Limits, Security, Server, Session
+from archiver.stopping import Stop
 from infra.replay import Replay, read_transcript
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -44,7 +44,7 @@ def archive(server: Replay, tmp_path: Path) -> Any:
     settings = Settings(
         (account,), StoreSettings(str(tmp_path / "archive")), state=str(tmp_path / "s"), workers=1
     )
-    outcome = run(settings, Verb.RUN, reporter=reporter(quiet=True), stop=Event())
+    outcome = run(settings, Verb.RUN, reporter=reporter(quiet=True), stop=Stop())
     assert not outcome.errors, (outcome.errors, server.problems)
     (report,) = outcome.reports
     return report

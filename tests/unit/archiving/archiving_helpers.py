@@ -18,6 +18,7 @@ from archiver.stages.lease import take
 from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.state import Spool
+from archiver.stopping import Stop
 from archiver.store import Store, payload_of, payload_of_slice
 from archiver.store.memory import MemoryStore
 from archiver.workers import (
@@ -72,7 +73,7 @@ class Here(Worker):
     """A worker without a process; it dies of messages in ``deadly`` as often as that says."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(lambda: pytest.fail("no process is to be started"))
+        super().__init__(lambda: pytest.fail("no process is to be started"), Stop())
         self.store = store
         self.deadly: dict[str, int] = {}
         self.tasks: list[Task] = []

@@ -1,8 +1,7 @@
 import errno
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,9 @@ from archiver.pop3 import Limits, Proxy, Security, Server, Session
 from archiver.pop3.dialing import Place, dial
 from archiver.pop3.names import ascii_name, certified_name
 from archiver.pop3.transport import Transport
+from archiver.stopping import Stop
 from infra.faulty_pop3 import FaultyPop3
+from infra.silence import deaf
 
 PLACE = Place("pop.example.com", 995, "pop.example.com:995", "check the port")
 
@@ -26,23 +27,10 @@ def _addresses(*addresses: tuple[str, int]) -> Callable[..., object]:
     return lambda *_, **__: found
 
 
-@contextmanager
-def _deaf() -> Iterator[tuple[str, int]]:
-    """An address that does not answer: its queue of connections is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        address: tuple[str, int] = listener.getsockname()
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(address)
-        yield address
-
-
 def test_dead_address_does_not_take_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name whose first address does not answer is reached at its second within the time."""
-    with _deaf() as deaf, FaultyPop3() as server:
-        find = _addresses(deaf, ("127.0.0.1", server.port))
+    with deaf() as address, FaultyPop3() as server:
+        find = _addresses(address, ("127.0.0.1", server.port))
         monkeypatch.setattr(socket, "getaddrinfo", find)
         place = Server("pop.example.com", 110, Security.PLAIN)
         assert Session.open(place, Limits(connect_timeout=1.0)).quit() == "bye"
@@ -50,10 +38,10 @@ def test_dead_address_does_not_take_all_the_time(monkeypatch: pytest.MonkeyPatch
 
 def test_no_address_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name whose addresses are all dead is given up once, with each of them named."""
-    with _deaf() as one, _deaf() as two:
+    with deaf() as one, deaf() as two:
         monkeypatch.setattr(socket, "getaddrinfo", _addresses(one, two))
         with pytest.raises(ServerUnavailable, match=r"did not answer in 0\.2 s") as caught:
-            dial(PLACE, 0.2)
+            dial(PLACE, 0.2, Stop())
     assert "(127.0.0.1, 127.0.0.1)" in caught.value.message
 
 
@@ -62,7 +50,7 @@ def test_refused_address_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch
     with FaultyPop3() as server:
         find = _addresses(("::1", 1), ("127.0.0.1", server.port))
         monkeypatch.setattr(socket, "getaddrinfo", find)
-        with dial(PLACE, 5) as connection:
+        with dial(PLACE, 5, Stop()) as connection:
             assert connection.getpeername() == ("127.0.0.1", server.port)
 
 
@@ -94,9 +82,9 @@ def test_unreachable(
         raise error
 
     monkeypatch.setattr(socket, "getaddrinfo", _addresses(("127.0.0.1", 1)))
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
     with pytest.raises(kind, match=words) as caught:
-        dial(PLACE, 5)
+        dial(PLACE, 5, Stop())
     assert type(caught.value) is kind
 
 
@@ -115,7 +103,7 @@ def test_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(ServerUnavailable, match=r"no address found for pop\.example\.com"):
-        dial(PLACE, 5)
+        dial(PLACE, 5, Stop())
 
 
 @pytest.mark.parametrize(
@@ -199,5 +187,5 @@ def test_failure_leaves_no_socket_open(
     """A connection that came to nothing is closed."""
     monkeypatch.setattr(socket, "getaddrinfo", _addresses(("127.0.0.1", 1), ("::1", 1)))
     with pytest.raises(ServerUnavailable):
-        dial(PLACE, 5)
+        dial(PLACE, 5, Stop())
     assert not recwarn.list

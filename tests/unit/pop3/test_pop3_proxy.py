@@ -18,7 +18,8 @@ from archiver.pop3.proxy import connect
 pytestmark = pytest.mark.timeout(60)
 
 GRANTED = b"HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n\r\n"
-SHORT = 0.3
+SHORT = Limits(0.3)
+LIMITS = Limits(5)
 
 
 @contextmanager
@@ -74,7 +75,10 @@ def test_greeting_right_behind_the_answer(size: int) -> None:
     """The server's first words are its own, however the proxy's answer and they are cut."""
     both = GRANTED + b"+OK ready\r\n"
     pieces = [both[at : at + size] for at in range(0, len(both), size)]
-    with proxying(pieces) as port, connect(http(port), "pop.example.com", 110, 5) as connection:
+    with (
+        proxying(pieces) as port,
+        connect(http(port), "pop.example.com", 110, LIMITS) as connection,
+    ):
         connection.settimeout(5)
         with connection.makefile("rb") as lines:
             assert lines.readline() == b"+OK ready\r\n"
@@ -91,7 +95,7 @@ def test_what_the_proxy_hears(host: str, line: bytes) -> None:
     """A name goes to the proxy as its A-label, and an IPv6 address in brackets."""
     heard: list[bytes] = []
     with proxying([GRANTED], heard) as port:
-        connect(http(port), host, 110, 5).close()
+        connect(http(port), host, 110, LIMITS).close()
     assert heard[0].splitlines()[0] == line
 
 
@@ -121,7 +125,7 @@ def test_proxy_that_takes_its_time(kind: str, answer: Iterable[bytes]) -> None:
 def test_nonsense_for_an_answer(kind: str, answer: list[bytes], words: str) -> None:
     """What is no answer of such a proxy is told in one line, and moves no cursor."""
     with proxying(answer) as port, pytest.raises(ServerUnavailable) as caught:
-        connect(Proxy(kind, "127.0.0.1", port), "pop.example.com", 110, 2)
+        connect(Proxy(kind, "127.0.0.1", port), "pop.example.com", 110, LIMITS)
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 300
     assert caught.match(f"(?i){words}")
@@ -137,7 +141,12 @@ def test_proxy_that_repeats_the_password(status: bytes, password: str) -> None:
             proxying([b"%b %b\r\n\r\n" % (status, said)]) as port,
             pytest.raises(ServerUnavailable, match="the proxy http://127") as caught,
         ):
-            connect(Proxy("http", "127.0.0.1", port, "user", password), "pop.example.com", 110, 2)
+            connect(
+                Proxy("http", "127.0.0.1", port, "user", password),
+                "pop.example.com",
+                110,
+                Limits(2),
+            )
         shown = "".join(format_exception(caught.value))
         assert password not in shown
         assert b64encode(login).decode() not in shown
@@ -157,7 +166,7 @@ def test_proxy_that_hangs_up() -> None:
             thread = threading.Thread(target=leave, daemon=True)
             thread.start()
             with pytest.raises(ServerUnavailable, match=f"the proxy {kind}://.* failed"):
-                connect(Proxy(kind, "127.0.0.1", port), "pop.example.com", 110, 2)
+                connect(Proxy(kind, "127.0.0.1", port), "pop.example.com", 110, LIMITS)
             thread.join(10)
 
 

@@ -18,6 +18,7 @@ from archiver.pop3 import Credentials, Security, Server
 from archiver.stages.fetch import fetch
 from archiver.stages.fetch_job import FetchJob, Tally
 from archiver.state import Spool
+from archiver.stopping import Stop
 from infra.faulty_pop3 import FaultyPop3
 
 NAME = "me"
@@ -98,7 +99,7 @@ class Desk:
     makes_room: bool = True
     waits: list[bool | None] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
-    stop: bool = False
+    stop: Stop = field(default_factory=Stop)
 
     def run(self, *, limit: int | None = None) -> Counts:
         """One run of the stage; what it raises comes through, with ``counts`` set before."""
@@ -112,7 +113,8 @@ class Desk:
             archiving=self,
             reporter=self.listener,
             clock=self.clock,
-            stopping=lambda: self.stop,
+            stopping=self.stop.asked,
+            stop=self.stop,
             limit=limit,
             tally=self.tally,
         )

@@ -56,7 +56,7 @@ def test_interrupted_wait(tmp_path: Path) -> None:
 
         class Interrupted(Time):
             def sleep(self, seconds: float) -> None:
-                it.stop = True
+                it.stop.ask()
 
         it.clock = Interrupted()
         assert it.run() == Counts()

@@ -30,7 +30,7 @@ def test_limit_costs_no_login(tmp_path: Path, faults: dict[str, int]) -> None:
 def test_stopping(tmp_path: Path) -> None:
     """A run that is asked to end opens no further session."""
     with desk(tmp_path, MESSAGES) as it:
-        it.stop = True
+        it.stop.ask()
         assert it.run() == Counts()
         assert it.server.sessions == 0
 

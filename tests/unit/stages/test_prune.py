@@ -60,7 +60,8 @@ class Deleting:
             archiving=NoArchiving(),
             reporter=made.listener,
             clock=made.clock,
-            stopping=lambda: made.stop,
+            stopping=made.stop.asked,
+            stop=made.stop,
         )
         prune(job, self.pruning, empty=self.empty)
         return self

@@ -4,7 +4,6 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from archiver.ledger import Ledger
 from archiver.model import Address
 from archiver.pipeline import Verb, run
 from archiver.state import StatePaths
+from archiver.stopping import Stop
 from archiver.verbs.peek import LARGE, Peeked, peeked_json, peeking
 from infra.faulty_pop3 import FaultyPop3, Message
 
@@ -126,7 +126,7 @@ def fetch(server: FaultyPop3, tmp_path: Path) -> None:
     """Fetches what is new into the ledger and the spool."""
     store = StoreSettings(url=str(tmp_path / "archive"))
     settings = Settings((account(server, tmp_path),), store, state=str(tmp_path))
-    assert run(settings, Verb.FETCH, reporter=reporter(quiet=True), stop=Event()).exit_code == 0
+    assert run(settings, Verb.FETCH, reporter=reporter(quiet=True), stop=Stop()).exit_code == 0
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from archiver.config import StoreSettings
 from archiver.errors import IntegrityError, MessageError, StoreError
 from archiver.format import FORMAT_KEY, manifest_key
 from archiver.model import Batch, SpooledMessage
+from archiver.stopping import Stop
 from archiver.store import Capabilities, Hazard, open_store, payload_of
 from archiver.workers import (
     Archive,
@@ -36,9 +37,9 @@ def settings(tmp_path: Path) -> StoreSettings:
     return StoreSettings(str(tmp_path / "archive"))
 
 
-def worker(settings: StoreSettings) -> Worker:
+def worker(settings: StoreSettings, stop: Stop | None = None) -> Worker:
     """A worker for this store."""
-    return Worker(lambda: Prepare(settings, None, check=True))
+    return Worker(lambda: Prepare(settings, None, check=True), stop or Stop())
 
 
 def pid_of(of: Worker) -> int:
