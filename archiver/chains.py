@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import StrEnum
 from heapq import merge
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from archiver.errors import IntegrityError, UnknownFormat
 from archiver.format import (
     MANIFESTS_PREFIX,
     ChainHead,
+    Hear,
     StoredManifest,
     manifest_key,
     manifest_prefix,
@@ -33,14 +35,32 @@ _MOST_HELD = 8 << 20
 _SHOWN = 10
 
 
+class Fault(StrEnum):
+    """How a chain does not hold.
+
+    ``MISSING``: a link, or several, are not there. ``DAMAGED``: one cannot be read. ``MISPLACED``:
+    what lies there belongs elsewhere. ``UNLINKED``: it does not name the one before it.
+    """
+
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    MISPLACED = "misplaced"
+    UNLINKED = "unlinked"
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A place where a chain does not hold; ``what`` says what is wrong there, for a person."""
+    """A place where a chain does not hold; ``what`` says what is wrong there, for a person.
+
+    ``count`` is how many links are missing, from ``sequence`` on; 1 for any other fault.
+    """
 
     account: str
     writer: str
     sequence: int
     what: str
+    fault: Fault
+    count: int = 1
 
     def __str__(self) -> str:
         return f"{self.account}: {self.what}"
@@ -126,12 +146,13 @@ class Link:
     """A manifest at its place in a chain; iterating ``manifest`` gives its records.
 
     ``name`` is what to call it; ``at`` is when it was drafted, in seconds since the epoch, and
-    never before the one before it.
+    never before the one before it. ``heard`` was given its lines, where the reader has ``listen``.
     """
 
     name: str
     at: int
     manifest: StoredManifest
+    heard: Hear | None = None
 
 
 class ChainReader:
@@ -140,13 +161,20 @@ class ChainReader:
     Args:
         store: the store.
         broken: hears of every break.
+        listen: makes for each manifest what is given its lines.
 
     ``heads`` has for each writer whose chain was read its last readable link, and when it was.
     """
 
-    def __init__(self, store: Store, broken: Callable[[Break], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        broken: Callable[[Break], None],
+        listen: Callable[[], Hear] | None = None,
+    ) -> None:
         self._store = store
         self._broken = broken
+        self._listen = listen
         self._pool = ThreadPoolExecutor(_THREADS, "manifests")
         self.heads: dict[str, tuple[int, ChainHead]] = {}
 
@@ -189,17 +217,20 @@ class ChainReader:
         at = 0
         for sequence, chunks in self._fetched(chain, expected):
             if sequence > expected:
-                self._tell(chain, expected, _missing(expected, sequence))
+                count = sequence - expected
+                self._tell(chain, expected, _missing(count), Fault.MISSING, count)
                 previous = ""
             expected = sequence + 1
-            manifest = self._opened(chain, sequence, chunks)
+            heard = self._listen() if self._listen is not None else None
+            manifest = self._opened(chain, sequence, chunks, heard)
             if manifest is None:
                 previous = ""
                 continue
             if previous not in ("", manifest.head.previous):
-                self._tell(chain, sequence, "does not follow the manifest before it")
+                what = "does not follow the manifest before it"
+                self._tell(chain, sequence, what, Fault.UNLINKED)
             at = max(at, manifest.head.at or 0)
-            yield Link(_name(chain.writer, sequence), at, manifest)
+            yield Link(_name(chain.writer, sequence), at, manifest, heard)
             previous = manifest.digest
             if previous:
                 self.heads[chain.writer] = (at, ChainHead(sequence, previous))
@@ -207,30 +238,32 @@ class ChainReader:
     def damaged(self, link: Link, error: IntegrityError) -> None:
         """Tells that the records of a manifest turned out to be damaged."""
         head = link.manifest.head
-        self._broken(Break(head.account, head.writer, head.sequence, error.message))
+        self._broken(Break(head.account, head.writer, head.sequence, error.message, Fault.DAMAGED))
 
     def _opened(
-        self, chain: Chain, sequence: int, chunks: Iterable[bytes]
+        self, chain: Chain, sequence: int, chunks: Iterable[bytes], heard: Hear | None
     ) -> StoredManifest | None:
         try:
-            manifest = StoredManifest(chunks, _name(chain.writer, sequence))
+            manifest = StoredManifest(chunks, _name(chain.writer, sequence), heard)
         except UnknownFormat:
             raise
         except ObjectMissing:
-            self._tell(chain, sequence, "was listed, and is not there")
+            self._tell(chain, sequence, "was listed, and is not there", Fault.MISSING)
             return None
         except IntegrityError as error:
-            self._broken(Break(chain.account, chain.writer, sequence, error.message))
+            self._broken(Break(chain.account, chain.writer, sequence, error.message, Fault.DAMAGED))
             return None
         head = manifest.head
         if (head.account, head.writer, head.sequence) != (chain.account, chain.writer, sequence):
-            self._tell(chain, sequence, "lies under a key that is not its own")
+            itself = f"{_name(head.writer, head.sequence)} of {head.account}"
+            self._tell(chain, sequence, f"has in its place {itself}", Fault.MISPLACED)
             return None
         return manifest
 
-    def _tell(self, chain: Chain, sequence: int, what: str) -> None:
+    def _tell(self, chain: Chain, sequence: int, what: str, fault: Fault, count: int = 1) -> None:
         name = _name(chain.writer, sequence)
-        self._broken(Break(chain.account, chain.writer, sequence, f"{name} {what}"))
+        found = Break(chain.account, chain.writer, sequence, f"{name} {what}", fault, count)
+        self._broken(found)
 
     def _fetched(self, chain: Chain, begin: int) -> Iterator[tuple[int, Iterable[bytes]]]:
         """The stored octets of each manifest from ``begin`` on, some fetched ahead."""
@@ -277,7 +310,5 @@ def _numbers(chain: Chain, begin: int) -> Iterator[int]:
         yield from range(max(run.start, begin), run.stop)
 
 
-def _missing(first: int, behind: int) -> str:
-    if behind - first == 1:
-        return "is missing"
-    return f"and {behind - first - 1} behind it are missing"
+def _missing(count: int) -> str:
+    return "is missing" if count == 1 else f"and {count - 1} behind it are missing"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archiver.cli import (
+    audit,
     demo,
     doctor,
     init,
@@ -47,6 +48,7 @@ app.command("status")(status.command)
 app.command("release")(release.command)
 app.command("search")(search.command)
 app.command("parse")(parse.command)
+app.command("audit")(audit.command)
 app.command("init")(init.command)
 app.command("doctor")(doctor.command)
 app.command("login")(login.command)

@@ -185,11 +185,28 @@ def settings(names: Sequence[str], given: Given) -> Settings:
         UsageError: options or file cannot be used, or name no such account.
     """
     found = _from_options(names, given) if given.get("server") is not None else _from_file(given)
-    found = replace(found, accounts=_named(found.accounts, names, given))
+    return _placed(replace(found, accounts=_named(found.accounts, names, given)), given)
+
+
+def _placed(found: Settings, given: Given) -> Settings:
+    """Settings with what was given for state, store and signing."""
     state = state_directory(given.get("state"), found.state)
     if given.get("signing_key") is not None:
         found = replace(found, signing_key=str(given["signing_key"].expanduser()))
     return replace(found, state=str(state), store=replace(found.store, **_store_values(given)))
+
+
+def archive(given: Given) -> Settings:
+    """The settings of a verb about the store, which may do without a mailbox; see ``settings``.
+
+    Raises:
+        UsageError: options or file cannot be used, or name no store.
+    """
+    if given.get("server") is not None:
+        return settings((), given)
+    if given.get("store") is None or find_config(given.get("config")) is not None:
+        return _placed(_from_file(given), given)
+    return _placed(Settings(accounts=(), store=StoreSettings(url=given["store"])), given)
 
 
 def accounts(names: Sequence[str], given: Given) -> tuple[tuple[AccountSettings, ...], Path]:

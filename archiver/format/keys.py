@@ -40,9 +40,14 @@ def account_of_segment(segment: str) -> str | None:
     return name if account_segment(name) == segment else None
 
 
+def mail_prefix(account: str | None = None) -> str:
+    """The prefix under which the mail of an account lies, or that of all of them."""
+    return MAIL_PREFIX if account is None else f"{MAIL_PREFIX}{account_segment(account)}/"
+
+
 def batch_prefix(account: str, day: str, batch: str) -> str:
     """The prefix under which all objects of a batch lie; ``day`` is ``yyyy-mm-dd``."""
-    return f"mail/{account_segment(account)}/{day.replace('-', '/')}/{batch}/"
+    return f"{mail_prefix(account)}{day.replace('-', '/')}/{batch}/"
 
 
 def raw_key(account: str, day: str, batch: str, digest: str) -> str:

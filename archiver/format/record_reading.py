@@ -155,12 +155,14 @@ def _moved(record: Mapping[str, Any]) -> Moved:
     except ValueError:
         raise ValueError("what moved is neither raw nor part") from None
     digest = digest_in(record, "digest")
+    old = optional_text_in(record, "from")
     return Moved(
         what=what,
         digest=digest,
         locator=_locator(record, "locator", what, digest),
         proof=_proof(record),
         at=time_in(record, "at"),
+        old=None if old is None else _key_of(old, what, digest),
     )
 
 
@@ -205,10 +207,7 @@ def batch_of(locator: Locator) -> BatchName:
 def _locator(record: Mapping[str, Any], name: str, kind: Kind, digest: str) -> Locator:
     """A locator of a whole object under the key that its digest and batch give."""
     given = object_in(record, name)
-    key = text_in(given, "key")
-    found = parse_mail_key(key)
-    if found is None or (found.kind, found.digest) != (kind, digest):
-        raise ValueError(f"{key[:200]!r} is not where these octets can lie")
+    key = _key_of(text_in(given, "key"), kind, digest)
     locator = Locator(
         key=key,
         length=count_in(given, "length"),
@@ -221,6 +220,14 @@ def _locator(record: Mapping[str, Any], name: str, kind: Kind, digest: str) -> L
     if locator.offset or locator.codec != "identity" or locator.enc is not None:
         raise ValueError(f"{key[:200]!r} is stored in a way that this version does not know")
     return locator
+
+
+def _key_of(key: str, kind: Kind, digest: str) -> str:
+    """A key under which these octets can lie."""
+    found = parse_mail_key(key)
+    if found is None or (found.kind, found.digest) != (kind, digest):
+        raise ValueError(f"{key[:200]!r} is not where these octets can lie")
+    return key
 
 
 def _batch(record: Mapping[str, Any]) -> BatchName | None:

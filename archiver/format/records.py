@@ -146,13 +146,17 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """``moved``: a copy was found damaged, and a sound one lies elsewhere from then on."""
+    """``moved``: a copy was found damaged, and a sound one lies elsewhere from then on.
+
+    ``old`` is the key of the damaged one, which stays as it is; it stands in ``from``.
+    """
 
     what: Kind
     digest: str
     locator: Locator
     proof: Proof | None
     at: int | None
+    old: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

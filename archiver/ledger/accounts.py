@@ -70,6 +70,16 @@ def open_account(ledger: Ledger, name: str, *, store_url: str, host: str) -> Led
     return account(ledger, int(row))
 
 
+def accounts_of(ledger: Ledger, store_url: str) -> list[LedgerAccount]:
+    """The accounts that are archived into this store, by name."""
+    rows = ledger.rows(
+        "SELECT a.id FROM accounts a JOIN stores s ON s.id = a.store_id WHERE s.url = ?"
+        " ORDER BY a.name",
+        (store_url,),
+    )
+    return [account(ledger, row[0]) for row in rows]
+
+
 def other_stores(ledger: Ledger, account: LedgerAccount) -> list[str]:
     """The other stores into which a mailbox of this name is archived."""
     rows = ledger.rows(

@@ -240,3 +240,24 @@ def head(ledger: Ledger, account: LedgerAccount) -> str | None:
         (account.row,),
     )
     return None if found is None else found.hex()
+
+
+def proven_ends(ledger: Ledger, account: LedgerAccount) -> dict[str, int]:
+    """The sequence number of each chain's newest proven manifest, by its writer."""
+    return dict(
+        ledger.rows(
+            "SELECT writer, max(sequence) FROM manifests WHERE account_id = ? AND store_id = ?"
+            " AND proven_at NOTNULL GROUP BY writer",
+            (account.row, account.store),
+        )
+    )
+
+
+def proven_digest(ledger: Ledger, account: LedgerAccount, writer: str, sequence: int) -> str | None:
+    """The digest of a proven manifest, None where the ledger does not know it."""
+    found = ledger.value(
+        "SELECT digest FROM manifests WHERE account_id = ? AND store_id = ? AND writer = ?"
+        " AND sequence = ? AND proven_at NOTNULL",
+        (account.row, account.store, writer, sequence),
+    )
+    return None if found is None else found.hex()

@@ -145,9 +145,9 @@ GOOD = manifest_octets(ManifestHead(NAME, "w", 2, None), [{"kind": "x", "of": "w
     [
         (b"nonsense", "cannot be decoded"),
         (GOOD[:-5], "cut off"),
-        (manifest_octets(ManifestHead(NAME, "w", 3, None), []), "not its own"),
-        (manifest_octets(ManifestHead("other", "w", 2, None), []), "not its own"),
-        (manifest_octets(ManifestHead(NAME, "v", 2, None), []), "not its own"),
+        (manifest_octets(ManifestHead(NAME, "w", 3, None), []), "in its place manifest 3"),
+        (manifest_octets(ManifestHead("other", "w", 2, None), []), "of writer w of other"),
+        (manifest_octets(ManifestHead(NAME, "v", 2, None), []), "of writer v of me"),
     ],
     ids=range(5),
 )

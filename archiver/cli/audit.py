@@ -1,0 +1,189 @@
+"""``audit``: whether the store still holds what was archived."""
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import randbelow
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archiver.cli import options
+from archiver.cli.output import octets, print_json
+from archiver.cli.shown import harmless
+from archiver.cli.takes import takes
+from archiver.cli.watching import watch
+from archiver.errors import IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from archiver.ledger.naming import Named
+    from archiver.verbs.audit import Audited, Finding, Sample
+
+_SEEDS = 1 << 32
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@takes(options.STORE, options.PLACE)
+def command(
+    accounts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ACCOUNT]...", help="Accounts of the store; all if none."),
+    ] = None,
+    read_data: Annotated[
+        bool, typer.Option("--read-data", help="Read objects and hash their octets.")
+    ] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="Read 5% at random, or 1/30: another thirtieth each day."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Draw the same share at random once more."),
+    ] = None,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIGEST", help="A manifest's SHA-256 that must be there; repeatable."),
+    ] = None,
+    public_key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY|FILE", help="By whom the manifests must be signed; repeatable."),
+    ] = None,
+    connections: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many objects are read at once.")
+    ] = 8,
+    as_json: options.Json = False,
+    **given: Any,
+) -> None:
+    """Check that the store still holds what was archived; change nothing."""
+    from archiver.verbs.audit import Demands, Wanted, audit_archive
+
+    found = options.archive(given)
+    chosen = _sample(sample, seed)
+    demands = Demands(_keys(public_key or found.trusted_keys), _digests(head or ()))
+    wanted = Wanted(
+        accounts=tuple(accounts or ()),
+        demands=demands,
+        read=read_data or chosen is not None,
+        sample=chosen,
+        threads=connections,
+    )
+    shown = _Shown(as_json)
+    watching = watch(quiet=as_json)
+    began = time.monotonic()
+    with watching.showing():
+        audited = audit_archive(
+            found.store,
+            Path(found.state),
+            wanted,
+            tell=shown.finding,
+            watch=watching,
+            now=time.time(),
+        )
+    shown.summary(audited, chosen, time.monotonic() - began)
+    if audited.damage:
+        raise typer.Exit(IntegrityError.exit_code)
+
+
+def _sample(text: str | None, seed: int | None) -> "Sample | None":
+    from archiver.verbs.audit import parse_sample
+
+    if text is None:
+        if seed is not None:
+            raise UsageError("--seed goes with --sample", hint="as in --sample 5% --seed 1")
+        return None
+    drawn = randbelow(_SEEDS) if seed is None else seed
+    return parse_sample(text, today=datetime.now(UTC).date(), seed=drawn)
+
+
+def _keys(given: Sequence[str]) -> frozenset[str]:
+    from archiver.signing import public_key
+
+    return frozenset(map(public_key, given))
+
+
+def _digests(given: Sequence[str]) -> frozenset[str]:
+    digests = frozenset(text.strip().lower() for text in given)
+    for digest in digests:
+        if not _DIGEST.fullmatch(digest):
+            raise UsageError(
+                f"--head: {digest!r} is no SHA-256", hint="run --json and audit print heads"
+            )
+    return digests
+
+
+class _Shown:
+    """Prints findings as they come, and the summary behind them.
+
+    Args:
+        as_json: for machines.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def finding(self, finding: "Finding", named: "Named | None") -> None:
+        """One line."""
+        from archiver.verbs.audit import finding_json
+
+        if self._as_json:
+            print_json(finding_json(finding))
+            return
+        mark = "damage" if finding.is_damage else "note  "
+        account = f"{finding.account}  " if finding.account else ""
+        words = f"{finding.key}: {finding.what}: {finding.means}; {finding.todo}"
+        typer.echo(harmless(f"{mark}  {account}{words}"))
+
+    def summary(self, audited: "Audited", sample: "Sample | None", seconds: float) -> None:
+        """What was looked at and how it ended."""
+        if self._as_json:
+            print_json(summary_json(audited, sample, seconds))
+        else:
+            _print_summary(audited, sample, seconds)
+
+
+def summary_json(audited: "Audited", sample: "Sample | None", seconds: float) -> dict[str, Any]:
+    """The last object that ``audit --json`` prints: these fields are part of the interface."""
+    return {
+        "kind": "summary",
+        "accounts": list(audited.accounts),
+        "manifests": audited.chains.manifests,
+        "checkpoints": audited.chains.checkpoints,
+        "objects": audited.objects.objects,
+        "moved": audited.objects.moved,
+        "unnamed": audited.objects.unnamed,
+        "read": audited.objects.read,
+        "octets": audited.objects.octets,
+        "sample": None if sample is None else str(sample),
+        "found": dict(sorted(audited.found.items())),
+        "damage": audited.damage,
+        "heads": [
+            {"account": account, "writer": writer, "sequence": h.sequence, "digest": h.digest}
+            for account, writer, h in audited.heads
+        ],
+        "keys": dict(sorted(audited.chains.keys.items())),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print_summary(audited: "Audited", sample: "Sample | None", seconds: float) -> None:
+    for account, writer, head in audited.heads:
+        typer.echo(f"head    {account}  {writer}  {head.sequence}  {head.digest}")
+    for key, count in sorted(audited.chains.keys.items()):
+        typer.echo(f"signed  {count:,} manifests by {key}")
+    looked, chains = audited.objects, audited.chains
+    read = ""
+    if looked.read:
+        read = f", read {octets(looked.octets)} of {looked.read:,} objects"
+    if sample is not None:
+        read += f" ({sample})"
+    typer.echo(
+        f"checked {chains.manifests:,} manifests, {looked.objects:,} objects{read}"
+        f" in {seconds:.1f} s"
+    )
+    typer.echo(
+        f"{audited.damage:,} findings are damage" if audited.damage else "nothing is damaged"
+    )
