@@ -26,6 +26,7 @@ from archiver.workers import (
     Leases,
     PutFile,
     PutManifest,
+    Relock,
     Worker,
     WorkerDied,
     halves,
@@ -65,7 +66,8 @@ class Archivist:
     """One thread's means of archiving: a connection to the ledger and a worker.
 
     ``chain`` is held by whoever writes an account's manifests; ``sign`` signs them, where they are
-    signed. Messages are archived under a lease of their account.
+    signed; ``locks`` says that the settings ask for Object Lock. Messages are archived under a
+    lease of their account.
     """
 
     ledger: Ledger
@@ -79,6 +81,7 @@ class Archivist:
     clock: Clock
     steps: Steps
     sign: Sign | None = None
+    locks: bool = False
 
     def archive(self, name: str) -> Progress:
         """Takes a batch as far as the steps go.
@@ -235,12 +238,25 @@ class Archivist:
         if batch.messages and not landing.is_uploaded(self.ledger, name):
             return progress
         self.claims.wait(owner.name, manifests.parts_named(self.ledger, owner, batch), name)
+        if self.locks:
+            self._relock(batch, owner)
         with self.chain(owner.name):
             self._finish_drafts(owner)
             if not landing.is_archived(self.ledger, name):
                 self._write_manifest(batch, owner)
         self.spool.remove(batch.segment)
         return replace(progress, archived=len(batch.messages))
+
+    def _relock(self, batch: Batch, owner: LedgerAccount) -> None:
+        """Has what is named again stay locked as long as what was put just now."""
+        reused = tuple(manifests.reused(self.ledger, owner, batch))
+        if not reused:
+            return
+        missing: tuple[Copy, ...] = self.worker.run(Relock(reused))
+        for copy in missing:
+            self.reporter.note(
+                owner.name, f"{copy.locator.key} is not in the store any more: see archiver audit"
+            )
 
     def _write_manifest(self, batch: Batch, owner: LedgerAccount) -> None:
         if not batch.messages and not batch.linked:

@@ -93,6 +93,7 @@ class Staff:
             clock=self._clock,
             steps=self._steps,
             sign=self._sign,
+            locks=self._settings.lock_mode is not None,
         )
 
     def _prepare(self, ledger: Ledger, worker: Worker) -> None:

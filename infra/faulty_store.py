@@ -114,6 +114,15 @@ class FaultyStore(Store):
             self._inner.remove(key)
             self._after(fault, "remove", key)
 
+    def relock(self, key: str, version_id: str | None = None) -> bool:
+        """As the inner store, unless it is this call's turn to go wrong."""
+        fault = self._next("relock", key)
+        if fault is Fault.LOST:
+            return True
+        done = self._inner.relock(key, version_id)
+        self._after(fault, "relock", key)
+        return done
+
     def list(self, prefix: str) -> Iterator[Stat]:
         """As the inner store, unless it is this call's turn to go wrong."""
         fault = self._next("list", prefix)

@@ -14,6 +14,7 @@ from archiver.format import (
     ManifestHead,
     Sign,
     archived_json,
+    batch_prefix,
     linked_json,
     manifest_key,
     manifest_octets,
@@ -122,6 +123,17 @@ def parts_named(ledger: Ledger, account: LedgerAccount, batch: Batch) -> list[st
         for message in batch.messages
         for part in copies.parts_of(ledger, account, message.digest)
     ]
+
+
+def reused(ledger: Ledger, account: LedgerAccount, batch: Batch) -> list[Copy]:
+    """What this batch needs although another one put it: parts, and linked messages with theirs."""
+    linked = [each.digest for each in batch.linked]
+    parts = parts_named(ledger, account, batch)
+    parts += [part for each in linked for part in copies.parts_of(ledger, account, each)]
+    named = [(Kind.RAW, digest) for digest in linked] + [(Kind.PART, digest) for digest in parts]
+    found = (copies.find(ledger, account, *each) for each in dict.fromkeys(named))
+    own = batch_prefix(account.name, batch.day, batch.id)
+    return [copy for copy in found if copy is not None and not copy.locator.key.startswith(own)]
 
 
 def segment_of(ledger: Ledger, manifest: Manifest) -> str:

@@ -184,6 +184,23 @@ class Store(ABC):
         self.remove(written.key)
         return True
 
+    def relock(self, key: str, version_id: str | None = None) -> bool:
+        """Has the lock of an object last as long as that of one that is stored now.
+
+        A store that locks nothing, by its nature or by its settings, does nothing.
+
+        Args:
+            key: of the object.
+            version_id: which version of it; None for the present one.
+
+        Returns:
+            Whether it would have ended earlier.
+
+        Raises:
+            ObjectMissing: there is no such object.
+        """
+        return False
+
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Stat]:
         """All objects whose keys begin with ``prefix``, in the order of their keys' UTF-8 octets.

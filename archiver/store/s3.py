@@ -43,6 +43,7 @@ from archiver.store.s3_errors import (
     explain,
     status_of,
 )
+from archiver.store.s3_locks import extend_lock
 from archiver.store.s3_reading import read_object
 from archiver.store.s3_requests import PutShape, expecting, stat_of
 from archiver.store.s3_versions import list_versions
@@ -59,6 +60,7 @@ _PERMISSIONS = {
     "write": "s3:PutObject",
     "read": "s3:GetObject (and s3:ListBucket, which tells absent from forbidden)",
     "remove": "s3:DeleteObject",
+    "lock": "s3:GetObject, s3:GetObjectRetention and s3:PutObjectRetention",
     "list": "s3:ListBucket",
     "list the versions of": "s3:ListBucketVersions",
 }
@@ -220,6 +222,20 @@ class S3Store(Store):
             return self._remove_versions(written.key, [written.version_id])
         except (BotoCoreError, ClientError) as error:
             raise explain(error, self._doing("remove", written.key)) from error
+
+    def relock(self, key: str, version_id: str | None = None) -> bool:
+        """See the contract."""
+        check_key(key)
+        lock = self._shape.lock
+        if lock is None:
+            return False
+        place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._prefix + key}
+        if version_id is not None:
+            place["VersionId"] = version_id
+        try:
+            return extend_lock(self._client, place, *lock)
+        except (BotoCoreError, ClientError) as error:
+            raise explain(error, self._doing("lock", key)) from error
 
     def list(self, prefix: str) -> Iterator[Stat]:
         """See the contract; a page holds up to 1,000."""

@@ -15,6 +15,7 @@ from archiver.config import StoreSettings
 from archiver.format import MAIL_PREFIX, STATE_PREFIX
 from archiver.model import Payload
 from archiver.store.contract import Capabilities, Stat
+from archiver.store.s3_locks import Mode
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
@@ -26,6 +27,8 @@ _KMS = "aws:kms"
 
 class PutShape:
     """The parts of a PUT that are the same for all objects; made once, copied for each call.
+
+    ``lock`` is the Object Lock's mode and its days, None without one.
 
     What lies below ``state/`` is replaced and removed, so it gets no lock and no tags; a storage
     class is for what lies below ``mail/``.
@@ -46,7 +49,9 @@ class PutShape:
             archive["ObjectLockLegalHoldStatus"] = "ON"
         self._state, self._archive = state, archive
         self._storage_class = settings.storage_class
-        self._lock_mode, self._lock_days = settings.lock_mode, settings.lock_days
+        self.lock: tuple[Mode, int] | None = None
+        if settings.lock_mode is not None and settings.lock_days is not None:
+            self.lock = (cast("Mode", settings.lock_mode), settings.lock_days)
 
     def request(
         self,
@@ -76,9 +81,9 @@ class PutShape:
             "ContentMD5": base64.b64encode(payload.md5).decode("ascii"),
             "ChecksumSHA256": base64.b64encode(bytes.fromhex(payload.sha256)).decode("ascii"),
         }
-        if self._lock_mode is not None and self._lock_days is not None and not in_state:
-            request["ObjectLockMode"] = self._lock_mode
-            request["ObjectLockRetainUntilDate"] = _days_from_now(self._lock_days)
+        if self.lock is not None and not in_state:
+            request["ObjectLockMode"], days = self.lock
+            request["ObjectLockRetainUntilDate"] = _days_from_now(days)
         # Manifests and format.json are read back in normal work, which cold classes do not allow.
         if self._storage_class is not None and key.startswith(MAIL_PREFIX):
             request["StorageClass"] = self._storage_class

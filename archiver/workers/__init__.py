@@ -20,6 +20,7 @@ from archiver.workers.tasks import (
     PutFile,
     PutManifest,
     Read,
+    Relock,
     halves,
 )
 from archiver.workers.worker import Worker, WorkerBug, WorkerDied
@@ -35,6 +36,7 @@ __all__ = [
     "PutFile",
     "PutManifest",
     "Read",
+    "Relock",
     "Worker",
     "WorkerBug",
     "WorkerDied",

@@ -30,6 +30,7 @@ from archiver.model import Batch, Copy, Kind, Locator, Mail, Payload
 from archiver.stages.index import read_unread
 from archiver.stages.lease import give_up, take
 from archiver.stages.read_back import read_back
+from archiver.stages.relock import relock
 from archiver.stages.upload import THREADS, Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.store import Capabilities, Store, hazards, open_store, payload_of, payload_of_slice
@@ -47,6 +48,7 @@ from archiver.workers.tasks import (
     PutFile,
     PutManifest,
     Read,
+    Relock,
     TakeLease,
 )
 
@@ -98,6 +100,8 @@ class _Server:
             case Read():
                 self._read(task)
                 return None
+            case Relock(copies):
+                return relock(copies, self._opened())
             case TakeLease(account, lease, now):
                 take(self._opened(), account, lease, now)
                 return None

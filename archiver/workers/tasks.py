@@ -78,6 +78,13 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Relock:
+    """Have the locks of copies last as long as those of new ones; see ``stages.relock``."""
+
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hazards:
     """Ask the store what it might do by itself with the mail in it; see ``store.hazards``."""
 

@@ -23,6 +23,7 @@ from archiver.workers.tasks import (
     PutFile,
     PutManifest,
     Read,
+    Relock,
     TakeLease,
 )
 
@@ -38,6 +39,7 @@ Task = (
     | PutFile
     | PutManifest
     | Read
+    | Relock
     | TakeLease
 )
 

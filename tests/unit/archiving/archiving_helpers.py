@@ -15,6 +15,7 @@ from archiver.ledger.listing import Listing
 from archiver.model import Listed
 from archiver.stages.batching import BatchWriter
 from archiver.stages.lease import take
+from archiver.stages.relock import relock
 from archiver.stages.upload import Uploaded, upload
 from archiver.stages.verify import Verified, verify
 from archiver.state import Spool
@@ -31,7 +32,7 @@ from archiver.workers import (
     Worker,
     WorkerDied,
 )
-from archiver.workers.tasks import TakeLease
+from archiver.workers.tasks import Relock, TakeLease
 from archiver.workers.worker import Task
 
 NAME = "me"
@@ -94,6 +95,8 @@ class Here(Worker):
             payload = payload_of_slice(task.path, 0, task.length, task.sha256)
             self.store.put(task.key, payload, content_type="x/y")
             return None
+        if isinstance(task, Relock):
+            return relock(task.copies, self.store)
         if isinstance(task, TakeLease):
             return take(self.store, task.account, task.lease, task.now)
         assert isinstance(task, Archive)

@@ -46,6 +46,7 @@ ETAG = payload_of(b"abc").md5.hex()
 CALLS: dict[str, Callable[[FaultyStore], object]] = {
     "replace": lambda store: store.replace("state/a", b"new"),
     "exchange": lambda store: store.exchange("state/a", b"new", expected=ETAG),
+    "relock": lambda store: store.relock("state/a"),
     "remove": lambda store: store.remove("state/a"),
     "list": lambda store: [stat.key for stat in store.list("state/")],
     "versions": lambda store: [version.key for version in store.versions("state/")],
@@ -70,7 +71,7 @@ def test_what_is_lost() -> None:
     """A write that is lost is acknowledged; what is looked for is not found, though it is there."""
     assert CALLS["list"](faulty(Fault.LOST)) == CALLS["versions"](faulty(Fault.LOST)) == []
     assert CALLS["head"](faulty(Fault.LOST)) is None
-    for method in ("replace", "exchange", "remove"):
+    for method in ("replace", "exchange", "relock", "remove"):
         store = faulty(Fault.LOST)
         CALLS[method](store)
         assert b"".join(store.read("state/a")) == b"abc"
