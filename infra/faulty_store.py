@@ -144,12 +144,20 @@ class FaultyStore(Store):
         self._after(fault, "head", key)
         return stat
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(
+        self,
+        key: str,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        version_id: str | None = None,
+    ) -> Iterator[bytes]:
         """As the inner store, unless it is this call's turn to go wrong."""
         fault = self._next("read", key)
         if fault is Fault.LOST:
             raise ObjectMissing(f"{key} was told not to be found")
-        for chunk in self._inner.read(key, offset=offset, length=length):
+        inner = self._inner.read(key, offset=offset, length=length, version_id=version_id)
+        for chunk in inner:
             yield _rotten(chunk) if fault is Fault.ROTTEN else chunk
         self._after(fault, "read", key)
 

@@ -234,15 +234,28 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(
+        self,
+        key: str,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        version_id: str | None = None,
+    ) -> Iterator[bytes]:
         """The octets of an object, from ``offset`` on, ``length`` of them or up to the end.
 
         Chunks hold at most 1 MiB; a range that reaches beyond the end gives what there is. The
         store is asked when the first chunk is. An object is never cut short without a word: if its
         end cannot be had, that is an error.
 
+        Args:
+            key: which object.
+            offset: of the first octet.
+            length: how many octets; None for all up to the end.
+            version_id: which of its versions, as ``versions`` names it; None for what is there now.
+
         Raises:
-            ObjectMissing: there is no such object.
+            ObjectMissing: there is no such object, or no such version.
         """
 
     @abstractmethod

@@ -170,10 +170,19 @@ class DirectoryStore(Store):
         is_file = S_ISREG(found.st_mode)
         return Stat(key, found.st_size, modified=found.st_mtime) if is_file else None
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(
+        self,
+        key: str,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        version_id: str | None = None,
+    ) -> Iterator[bytes]:
         """See the contract."""
         check_range(offset, length)
         path = self._path(key)
+        if version_id is not None:
+            raise ObjectMissing(f"{self.url} keeps no versions of {key}")
         left = length
         with self._explained("read", path):
             try:

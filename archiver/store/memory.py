@@ -100,11 +100,18 @@ class MemoryStore(Store):
         octets = self._objects.get(key)
         return None if octets is None else _stat(key, octets)
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(
+        self,
+        key: str,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        version_id: str | None = None,
+    ) -> Iterator[bytes]:
         """See the contract."""
         check_key(key)
         check_range(offset, length)
-        octets = self._objects.get(key)
+        octets = self._objects.get(key) if version_id is None else None
         if octets is None:
             raise ObjectMissing(f"there is no {self.url}/{key}")
         end = len(octets) if length is None else min(offset + length, len(octets))

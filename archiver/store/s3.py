@@ -270,13 +270,20 @@ class S3Store(Store):
         check_key(key)
         return self._head(key)
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(
+        self,
+        key: str,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        version_id: str | None = None,
+    ) -> Iterator[bytes]:
         """See the contract; a transfer that breaks goes on where it stopped."""
         check_key(key)
         check_range(offset, length)
         end = None if length is None else offset + length
         yield from read_object(
-            self._client, self._prefix + key, self._doing("read", key), offset, end
+            self._client, self._prefix + key, self._doing("read", key), offset, end, version_id
         )
 
     def close(self) -> None:

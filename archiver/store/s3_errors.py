@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from archiver.errors import StoreError
 from archiver.store.contract import ObjectMissing
 
-ABSENT = frozenset(("404", "NoSuchKey", "NotFound"))
+ABSENT = frozenset(("404", "NoSuchKey", "NoSuchVersion", "NotFound"))
 TAKEN = frozenset(("412", "PreconditionFailed"))
 CONFLICT = frozenset(("409", "ConditionalRequestConflict", "OperationAborted"))
 NOT_OFFERED = frozenset(("501", "NotImplemented"))
@@ -69,7 +69,7 @@ def explain(error: ClientError | BotoCoreError, doing: Doing) -> StoreError:
 
 
 _ACCESS_KEY = "check AWS_ACCESS_KEY_ID or the profile"
-_SIGN_IN = "the session token ran out or is wrong: sign in again, or unset AWS_SESSION_SIGN_IN"
+_SIGN_IN = "the session token ran out or is wrong: sign in again, or unset AWS_SESSION_TOKEN"
 _REGION = "set the region to the one that the bucket is in"
 _BUSY = "the program gave up after several tries; try later, or with fewer workers"
 _ANSWERS: dict[str, tuple[str, str]] = {

@@ -24,7 +24,12 @@ _EXTENT = re.compile(r"bytes (\d+)-(\d+)/(\d+)")  # RFC 9110 section 14.4
 
 
 def read_object(
-    client: "S3Client", name: str, doing: Doing, offset: int, end: int | None
+    client: "S3Client",
+    name: str,
+    doing: Doing,
+    offset: int,
+    end: int | None,
+    version_id: str | None = None,
 ) -> Iterator[bytes]:
     """The octets of an object in chunks.
 
@@ -34,6 +39,7 @@ def read_object(
         doing: for messages; names the bucket.
         offset: of the first octet.
         end: of the octet behind the last; None for all there are.
+        version_id: which version; None for the newest.
 
     Raises:
         StoreError: it cannot be read to its end, or became another object meanwhile.
@@ -41,7 +47,7 @@ def read_object(
     etag: str | None = None
     failures = 0
     while end is None or offset < end:
-        answer = _ask(client, name, doing, (offset, end), etag)
+        answer = _ask(client, name, doing, (offset, end), etag, version_id)
         if answer is None:
             return
         body, etag = answer["Body"], answer.get("ETag")
@@ -61,7 +67,12 @@ def read_object(
 
 
 def _ask(
-    client: "S3Client", name: str, doing: Doing, extent: tuple[int, int | None], etag: str | None
+    client: "S3Client",
+    name: str,
+    doing: Doing,
+    extent: tuple[int, int | None],
+    etag: str | None,
+    version_id: str | None,
 ) -> "GetObjectOutputTypeDef | None":
     """The object from some octet on, None where it ends before."""
     offset, end = extent
@@ -70,6 +81,8 @@ def _ask(
         extra["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
     if etag is not None:
         extra["IfMatch"] = etag
+    if version_id is not None:
+        extra["VersionId"] = version_id
     try:
         return client.get_object(Bucket=doing.bucket, Key=name, **extra)
     except (BotoCoreError, ClientError) as error:

@@ -291,6 +291,13 @@ def test_versions_of_a_store_without_any(store: Store) -> None:
     assert list(store.versions("c")) == []
 
 
+def test_no_version_of_a_store_without_any(store: Store) -> None:
+    """Where no versions are kept, an object cannot be read by the id of one."""
+    put(store, "a", b"x")
+    with pytest.raises(StoreError):
+        list(store.read("a", version_id="0" * 32))
+
+
 def test_when_an_object_was_stored(store: Store) -> None:
     """A store that says when it took an object says so in a listing, to HEAD, and of versions."""
     before = time.time()

@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 from s3_helpers import ONE, TYPE, opened
 
 from archiver.errors import StoreError
+from archiver.store import ObjectMissing
 from infra.fixtures import Bucket
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def test_versions_of_a_bucket_that_keeps_them(ceph_aws: Bucket, client: "S3Clien
         assert ids[1] == "null"
         assert len(set(ids)) == 5
         assert found[1].etag == ONE.md5.hex()
+        # What is hidden or written over can be read by its version, and other versions not.
+        assert b"".join(store.read("a", version_id="null")) == b"one"
+        assert b"".join(store.read("state/b", version_id=second.version_id)) == b"1"
+        assert b"".join(store.read("state/b", offset=1, version_id=third.version_id)) == b"2"
+        with pytest.raises(ObjectMissing):
+            list(store.read("a"))
+        with pytest.raises(ObjectMissing):
+            list(store.read("a", version_id=second.version_id))
         # Whoever takes the delete marker away has the object back.
         client.delete_object(Bucket=name, Key="p/a", VersionId=str(ids[0]))
         (back,) = store.versions("a")
