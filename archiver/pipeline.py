@@ -18,7 +18,7 @@ from archiver.clock import StoppableClock
 from archiver.config import AccountSettings, Settings
 from archiver.deleting import NO_ORDER, Deleting, Order, words
 from archiver.dispatch import Dispatch
-from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
+from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, LedgerDamaged, worst
 from archiver.fetching import Fetching
 from archiver.indexing import Indexer, trust_marks
 from archiver.ledger import Ledger, checkpoints, events, landing, manifests
@@ -45,6 +45,7 @@ from archiver.reporting import (
     report_stage,
 )
 from archiver.signing import signing_with
+from archiver.snapshots import Snapshots
 from archiver.staff import Staff
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.stopping import Stop
@@ -107,6 +108,8 @@ def run(
         if verb in (Verb.RUN, Verb.INDEX) and not stop.asked():
             job.index()
         job.give_up_leases()
+        if verb in _CHRONICLED and not order.dry_run:
+            job.snapshot()
         return job.outcome()
 
 
@@ -313,12 +316,7 @@ class _Run:
     def index(self) -> None:
         """Reads what the index lacks, and marks what it holds."""
         reading = Reading(
-            self.ledger,
-            self.paths.spool,
-            self.indexer,
-            self.dispatch,
-            self.clock,
-            self.stop.asked,
+            self.ledger, self.paths.spool, self.indexer, self.dispatch, self.clock, self.stop.asked
         )
         error = reading.read([account.ledger_account for account in self.accounts])
         self._drain()
@@ -330,6 +328,17 @@ class _Run:
         if self.staff.leases.holds_any():
             self.dispatch.assign("", "leases", _give_up_leases)
             self._drain()
+
+    def snapshot(self) -> None:
+        """Keeps a copy of the ledger, where manifests were added since the last one."""
+        snapshots = Snapshots(
+            self.ledger, self.paths, self.dispatch, self.reporter, self.clock, self.stop.asked
+        )
+        try:
+            for account in self.accounts[:1]:
+                snapshots.keep(account.ledger_account)
+        except LedgerDamaged as error:
+            self._share(error)
 
     def outcome(self) -> Outcome:
         """Adds up, and writes down how the run ended."""

@@ -41,6 +41,18 @@ from archiver.format.record_writing import (
     linked_json,
     locator_json,
 )
+from archiver.format.snapshot import (
+    SNAPSHOTS_PREFIX,
+    Snapshot,
+    SnapshotKey,
+    WriterHead,
+    describe_snapshot,
+    description_key,
+    parse_snapshot_key,
+    read_description,
+    snapshot_key,
+    snapshot_prefix,
+)
 from archiver.format.stored import StoredLines, line_of
 from archiver.format.values import time_text
 
@@ -51,6 +63,7 @@ __all__ = [
     "MANIFESTS_PREFIX",
     "MANIFEST_TYPE",
     "RAW_TYPE",
+    "SNAPSHOTS_PREFIX",
     "STATE_PREFIX",
     "ChainHead",
     "CheckpointHead",
@@ -60,9 +73,12 @@ __all__ = [
     "ManifestKey",
     "MessageHash",
     "Sign",
+    "Snapshot",
+    "SnapshotKey",
     "StoredCheckpoint",
     "StoredLines",
     "StoredManifest",
+    "WriterHead",
     "account_json",
     "account_of_segment",
     "account_segment",
@@ -72,6 +88,8 @@ __all__ = [
     "checkpoint_key",
     "checkpoint_line",
     "checkpoint_record",
+    "describe_snapshot",
+    "description_key",
     "format_document",
     "lease_key",
     "line_of",
@@ -84,8 +102,12 @@ __all__ = [
     "parse_mail_key",
     "parse_manifest_key",
     "parse_record",
+    "parse_snapshot_key",
     "part_key",
     "raw_key",
+    "read_description",
     "read_manifest",
+    "snapshot_key",
+    "snapshot_prefix",
     "time_text",
 ]

@@ -34,8 +34,17 @@ def damage_of(database: sqlite3.Connection) -> str:
     run: half a second for 100,000 messages.
 
     Raises:
-        sqlite3.DatabaseError: it is so damaged that it cannot be read.
+        sqlite3.DatabaseError: it cannot be read.
     """
+    try:
+        return _damage_of(database)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return str(error)
+
+
+def _damage_of(database: sqlite3.Connection) -> str:
     (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         return str(found).splitlines()[-1]

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archiver.errors import AlreadyRunning, ArchiverError, LedgerDamaged, LocalDiskError, UsageError
+from archiver.errors import (
+    AlreadyRunning,
+    ArchiverError,
+    Interrupted,
+    LedgerDamaged,
+    LocalDiskError,
+    UsageError,
+)
 from archiver.ledger.presence import suspect
 
 _OF_THE_DISK = {
@@ -26,6 +33,7 @@ def explained(path: Path) -> Iterator[None]:
         UsageError: the file is no ledger.
         LocalDiskError: the disk is full or failing.
         AlreadyRunning: another process has kept it from us for too long.
+        Interrupted: a progress handler had it end.
     """
     try:
         yield
@@ -34,10 +42,14 @@ def explained(path: Path) -> Iterator[None]:
         expected = _expected(error, path)
         if expected is None:
             raise
-        if isinstance(expected, LedgerDamaged):
-            with suppress(OSError):
-                suspect(path)
         raise expected from error
+
+
+def damage_met(path: Path, what: str) -> LedgerDamaged:
+    """The error that says that a ledger is damaged, which is checked before it is used again."""
+    with suppress(OSError):
+        suspect(path)
+    return damaged(path, what)
 
 
 def damaged(path: Path, what: str) -> LedgerDamaged:
@@ -52,7 +64,7 @@ def _expected(error: sqlite3.DatabaseError, path: Path) -> ArchiverError | None:
     # The low octet is the error, what stands above it only its circumstances.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CORRUPT:
-        return damaged(path, str(error))
+        return damage_met(path, str(error))
     if code == sqlite3.SQLITE_NOTADB:
         return UsageError(
             f"{path} is not a usable ledger: {error}",
@@ -64,6 +76,8 @@ def _expected(error: sqlite3.DatabaseError, path: Path) -> ArchiverError | None:
             f"{path} has been in use by another process for too long",
             hint="wait until it has ended, then run again; nothing is lost",
         )
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Interrupted()
     if code in _OF_THE_DISK:
         return LocalDiskError(
             f"cannot use {path}: {error}",

@@ -57,8 +57,10 @@ class Presence:
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def leave(self) -> None:
-        """Gives the share back."""
-        os.close(self._descriptor)
+        """Gives the share back; once is enough, and twice does no harm."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def suspect(path: Path) -> None:

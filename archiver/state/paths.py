@@ -1,6 +1,8 @@
 """Names below the state directory."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,19 +41,39 @@ class StatePaths:
         """One lock file an account."""
         return self.root / "locks"
 
+    @property
+    def snapshots(self) -> Path:
+        """Copies of the ledger, one a day, the older ones thinned out."""
+        return self.root / "snapshots"
+
     def create(self) -> None:
         """Makes the directories, durable and for the owner's eyes alone: they hold mail.
 
         Raises:
             LocalDiskError: that is not possible.
         """
-        try:
+        with self._made():
             for directory in (self.root, self.spool, self.locks):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.ledger.exists():
                 # A run that was killed may have made them, so it does not matter who did.
                 for directory in (self.root, *self.root.parents):
                     _sync_own(directory)
+
+    def create_snapshots(self) -> None:
+        """Makes the directory for copies of the ledger, which no run depends on.
+
+        Raises:
+            LocalDiskError: that is not possible.
+        """
+        with self._made():
+            self.snapshots.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(self.root)
+
+    @contextmanager
+    def _made(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise LocalDiskError(
                 f"cannot make the state directory {self.root}: {error.strerror}",

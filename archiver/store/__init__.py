@@ -2,6 +2,7 @@ from archiver.store.contract import Capabilities, ObjectMissing, Stat, Store, Ve
 from archiver.store.hazards import Hazard, hazards
 from archiver.store.opening import canonical_url, open_store
 from archiver.store.payload import payload_of, payload_of_slice
+from archiver.store.snapshots import keep_snapshot, newest_snapshot
 
 __all__ = [
     "Capabilities",
@@ -12,6 +13,8 @@ __all__ = [
     "Version",
     "canonical_url",
     "hazards",
+    "keep_snapshot",
+    "newest_snapshot",
     "open_store",
     "payload_of",
     "payload_of_slice",

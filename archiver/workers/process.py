@@ -33,7 +33,15 @@ from archiver.stages.read_back import read_back
 from archiver.stages.relock import relock
 from archiver.stages.upload import THREADS, Uploaded, upload
 from archiver.stages.verify import Verified, verify
-from archiver.store import Capabilities, Store, hazards, open_store, payload_of, payload_of_slice
+from archiver.store import (
+    Capabilities,
+    Store,
+    hazards,
+    keep_snapshot,
+    open_store,
+    payload_of,
+    payload_of_slice,
+)
 from archiver.workers.tasks import (
     Archive,
     Archived,
@@ -43,6 +51,7 @@ from archiver.workers.tasks import (
     Failed,
     GiveUpLease,
     Hazards,
+    KeepSnapshot,
     Prepare,
     ProveAgain,
     PutFile,
@@ -107,6 +116,9 @@ class _Server:
                 return None
             case GiveUpLease(account, lease):
                 give_up(self._opened(), account, lease)
+                return None
+            case KeepSnapshot(file, snapshot):
+                keep_snapshot(self._opened(), file, snapshot)
                 return None
             case Hazards():
                 assert self._settings is not None, _FIRST

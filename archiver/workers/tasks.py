@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from archiver.config import StoreSettings
 from archiver.errors import ArchiverError
+from archiver.format import Snapshot
 from archiver.model import Batch, Copy, UnreadMessage
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ class Relock:
     """Have the locks of copies last as long as those of new ones; see ``stages.relock``."""
 
     copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSnapshot:
+    """Put a copy of the ledger below ``state/`` of the store, and let go of older ones."""
+
+    file: Path
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)

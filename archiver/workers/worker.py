@@ -18,6 +18,7 @@ from archiver.workers.tasks import (
     Failed,
     GiveUpLease,
     Hazards,
+    KeepSnapshot,
     Prepare,
     ProveAgain,
     PutFile,
@@ -34,6 +35,7 @@ Task = (
     Archive
     | GiveUpLease
     | Hazards
+    | KeepSnapshot
     | Prepare
     | ProveAgain
     | PutFile
