@@ -18,6 +18,7 @@ from archiver.cli import (
     peek,
     pop,
     prune,
+    rebuild,
     release,
     search,
     stages,
@@ -46,6 +47,7 @@ stages.register(app)
 app.command("prune")(prune.command)
 app.command("status")(status.command)
 app.command("release")(release.command)
+app.command("rebuild")(rebuild.command)
 app.command("search")(search.command)
 app.command("parse")(parse.command)
 app.command("audit")(audit.command)

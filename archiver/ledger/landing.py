@@ -319,6 +319,16 @@ def segments(ledger: Ledger, account: LedgerAccount) -> Iterable[tuple[str, int]
     )
 
 
+def all_segments(ledger: Ledger) -> set[str]:
+    """The segment files that batches of any account still need."""
+    return {
+        row[0]
+        for row in ledger.rows(
+            "SELECT segment FROM batches WHERE archived_at IS NULL AND segment <> ''"
+        )
+    }
+
+
 def set_aside(
     ledger: Ledger, messages: Sequence[SpooledMessage], draft: Draft, reason: str, now: float
 ) -> None:

@@ -13,7 +13,7 @@ What a ledger knows beyond this comes back with the next listing, or is of one r
 that were never archived, numbers of tries, logins and runs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from types import TracebackType
@@ -24,13 +24,26 @@ from archiver.ledger.database import Ledger
 from archiver.ledger.replay_records import AccountState
 
 _RECORDS_AT_ONCE = 10_000
-_CACHE = "PRAGMA cache_size = -65536"  # KiB
+_PRAGMAS = (
+    "PRAGMA cache_size = -65536",  # KiB
+    # Every reference is made here; a batch could otherwise not be removed without a long search.
+    "PRAGMA foreign_keys = OFF",
+)
 
 # What is replayed has been told before, and some indexes are made faster over rows that are there.
 _SET_ASIDE = (
     "SELECT name, type, sql FROM sqlite_master WHERE type = 'trigger'"
     " OR name IN ('messages_header', 'messages_problem', 'messages_delete_sent',"
     " 'batches_pending', 'batches_unread')"
+)
+_OF_ACCOUNT = (
+    "events",
+    "messages",
+    "copies",
+    "parts",
+    "manifests",
+    "shared_headers",
+    "batches",
 )
 
 
@@ -44,6 +57,7 @@ class Replay:
 
     def __init__(self, ledger: Ledger, store_url: str) -> None:
         self._ledger = ledger
+        self._db = ledger.database.conn
         self._store_url = store_url
         self._transaction = ExitStack()
         self._set_aside: list[tuple[str, str, str]] = []
@@ -51,7 +65,8 @@ class Replay:
 
     def __enter__(self) -> Self:
         """Sets aside what only slows down, until the end."""
-        self._ledger.scratch(_CACHE)
+        for pragma in _PRAGMAS:
+            self._ledger.scratch(pragma)
         self._set_aside = [*self._ledger.rows(_SET_ASIDE)]
         with self._ledger.write() as db:
             for name, kind, _ in self._set_aside:
@@ -71,10 +86,27 @@ class Replay:
             with self._ledger.write() as db:
                 for _, _, sql in self._set_aside:
                     db.execute(sql)
+            self._ledger.scratch("PRAGMA foreign_keys = ON")
 
     def account(self, name: str) -> "AccountReplay":
         """The account of this name, made where the ledger has none."""
         return AccountReplay(self, AccountState(self._ledger, name, self._store_url))
+
+    def forget(self, name: str) -> None:
+        """Removes what the ledger knows of an account's messages in this store."""
+        account = (
+            "(SELECT a.id FROM accounts a JOIN stores s ON s.id = a.store_id"
+            " WHERE a.name = ? AND s.url = ?)"
+        )
+        for table in _OF_ACCOUNT:
+            self._db.execute(
+                f"DELETE FROM {table} WHERE account_id = {account}", (name, self._store_url)
+            )
+        self._db.execute(
+            "UPDATE accounts SET utf8 = NULL, distrusted = NULL, retires = NULL, described = NULL"
+            f" WHERE id = {account}",
+            (name, self._store_url),
+        )
 
     def applied(self, records: int) -> None:
         """Counts records that were applied, and commits when there are many."""
@@ -106,15 +138,32 @@ class AccountReplay:
             count = self._take(records, name)
         self._replay.applied(count)
 
-    def restate(self, records: Iterable[Mapping[str, Any]], name: str) -> None:
-        """Applies a checkpoint, which is known to be whole: of any size, in several transactions.
+    def restate(self, records: Iterable[Mapping[str, Any]], name: str) -> Iterator[None]:
+        """Applies a checkpoint of any size, in several transactions; to be iterated to its end.
 
         Raises:
-            IntegrityError: it says what cannot be, and the ledger is of no use any more.
+            IntegrityError: it is damaged, or says what cannot be; what is applied already is to
+                be forgotten (``Replay.forget``).
         """
         stream = iter(records)
         while count := self._take(islice(stream, _RECORDS_AT_ONCE), name):
             self._replay.applied(count)
+            yield
+
+    @property
+    def row(self) -> int:
+        """The account's row in the ledger."""
+        return int(self._state.row)
+
+    @property
+    def host(self) -> str:
+        """The account's server, as far as it is known by now."""
+        return str(self._state.host)
+
+    @property
+    def messages(self) -> int:
+        """How many messages and links the account has by now."""
+        return int(self._state.messages)
 
     def _take(self, records: Iterable[Mapping[str, Any]], name: str) -> int:
         count = 0

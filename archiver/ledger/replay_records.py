@@ -44,6 +44,8 @@ class AccountState:
         ledger: the ledger.
         name: the account's id.
         store_url: the store.
+
+    ``row`` is the account's, ``messages`` counts its messages and links.
     """
 
     def __init__(self, ledger: Ledger, name: str, store_url: str) -> None:
@@ -68,26 +70,38 @@ class AccountState:
         db = self._db
         db.execute(_WAITING)
         db.execute("CREATE INDEX IF NOT EXISTS temp.waiting_uidl ON waiting (uidl)")
+        db.execute("DELETE FROM temp.waiting")
         db.execute("INSERT OR IGNORE INTO stores (url) VALUES (?)", (store_url,))
         db.execute(
             "INSERT OR IGNORE INTO accounts (name, host, store_id)"
             " SELECT ?, '', id FROM stores WHERE url = ?",
             (name, store_url),
         )
-        self._row, self._store, self._described = db.execute(
+        self.row, self._store, self._described = db.execute(
             "SELECT a.id, s.id, a.described NOTNULL FROM accounts a"
             " JOIN stores s ON s.id = a.store_id WHERE a.name = ? AND s.url = ?",
             (name, store_url),
         ).fetchone()
+        self.messages = db.execute(
+            "SELECT count(*) FROM messages WHERE account_id = ?", (self.row,)
+        ).fetchone()[0]
+
+    @property
+    def host(self) -> str:
+        """The account's server, as far as it is known by now."""
+        found = self._db.execute("SELECT host FROM accounts WHERE id = ?", (self.row,))
+        return str(found.fetchone()[0])
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Takes back all that was done inside, when that fails."""
         self._db.execute("SAVEPOINT manifest")
+        messages = self.messages
         try:
             yield
         except BaseException:
             self._db.execute("ROLLBACK TO manifest")
+            self.messages = messages
             self._forget()
             raise
         finally:
@@ -111,13 +125,14 @@ class AccountState:
     def _archived(self, said: Archived) -> None:
         batch = self._own_batch(said.batch, said.archived_at)
         digest = bytes.fromhex(said.digest)
-        here = (self._row, said.uidl, digest)
+        here = (self.row, said.uidl, digest)
         found = self._db.execute(f"SELECT id, offset FROM messages WHERE {_THIS}", here).fetchone()
         if found is not None and found[1] is not None:
             self._listed(ListedAgain(said.uidl, said.digest, said.listed_size))
         else:
             if found is not None:
                 self._db.execute("DELETE FROM messages WHERE id = ?", (found[0],))
+                self.messages -= 1
             self._insert(said, digest, batch)
         self._copy(Kind.RAW, digest, said.raw, said.proof, said.archived_at)
         for position, part in enumerate(said.parts):
@@ -125,17 +140,18 @@ class AccountState:
             self._db.execute(
                 "INSERT OR IGNORE INTO parts (account_id, digest, position, part_digest)"
                 " VALUES (?, ?, ?, ?)",
-                (self._row, digest, position, named),
+                (self.row, digest, position, named),
             )
             self._copy(Kind.PART, named, part.locator, part.proof or said.proof, said.archived_at)
         if not self._described:
             # Older writers said it only here.
             self._db.execute(
                 "UPDATE accounts SET host = coalesce(?, host), utf8 = ? WHERE id = ?",
-                (said.host, said.utf8, self._row),
+                (said.host, said.utf8, self.row),
             )
 
     def _insert(self, said: Archived, digest: bytes, batch: int) -> None:
+        self.messages += 1
         offset = self._ends[batch]
         self._ends[batch] = offset + said.size
         self._db.execute(
@@ -143,7 +159,7 @@ class AccountState:
             " header_digest, batch_id, offset, length, fetched_at, anomalies)"
             " VALUES (?, ?, ?, 'archived', ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                self._row,
+                self.row,
                 said.uidl,
                 said.listed_size,
                 said.fetched_at,
@@ -163,7 +179,7 @@ class AccountState:
             " etag, version_id, proof, uploaded_at, proven_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                self._row,
+                self.row,
                 self._store,
                 kind,
                 digest,
@@ -179,17 +195,18 @@ class AccountState:
 
     def _linked(self, said: Linked) -> None:
         digest = bytes.fromhex(said.digest)
-        here = (self._row, said.uidl, digest)
+        here = (self.row, said.uidl, digest)
         if self._db.execute(f"SELECT 1 FROM messages WHERE {_THIS}", here).fetchone():
             self._listed(ListedAgain(said.uidl, said.digest, said.listed_size))
             return
+        self.messages += 1
         at = said.archived_at or 0
         # An older writer did not say which batch it was: all of such links are one.
         batch = said.batch or BatchName("1970-01-01", f"links-{self._name}")
         self._db.execute(
             "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, digest,"
             " batch_id) VALUES (?, ?, ?, 'linked', ?, ?, ?)",
-            (self._row, said.uidl, said.listed_size, at, digest, self._own_batch(batch, at)),
+            (self.row, said.uidl, said.listed_size, at, digest, self._own_batch(batch, at)),
         )
 
     def _account(self, said: AccountSays) -> None:
@@ -205,7 +222,7 @@ class AccountState:
                 said.host,
                 said.host,
                 json.dumps(account_json(said)),
-                self._row,
+                self.row,
             ),
         )
 
@@ -232,7 +249,7 @@ class AccountState:
         )
 
     def _here(self, said: ListedAgain | Vanished | Deleted | Gone) -> tuple[Any, ...]:
-        return self._row, said.uidl, bytes.fromhex(said.digest)
+        return self.row, said.uidl, bytes.fromhex(said.digest)
 
     def _held(self, said: Held) -> None:
         self._db.execute(
@@ -260,7 +277,7 @@ class AccountState:
             " version_id = excluded.version_id, proof = excluded.proof,"
             " uploaded_at = excluded.uploaded_at, proven_at = excluded.proven_at",
             (
-                self._row,
+                self.row,
                 self._store,
                 said.what,
                 bytes.fromhex(said.digest),
@@ -277,7 +294,7 @@ class AccountState:
     def _shared_header(self, said: SharedHeader) -> None:
         self._db.execute(
             "INSERT OR IGNORE INTO shared_headers (account_id, header_digest) VALUES (?, ?)",
-            (self._row, bytes.fromhex(said.header_digest)),
+            (self.row, bytes.fromhex(said.header_digest)),
         )
 
     def _own_batch(self, batch: BatchName, at: int) -> int:
@@ -315,12 +332,12 @@ class AccountState:
         self._db.execute(
             "INSERT OR IGNORE INTO batches (name, account_id, day, segment, octets, spooled_at,"
             " uploaded_at, archived_at) VALUES (?, ?, ?, '', 0, ?, ?, ?)",
-            (batch.name, self._row, batch.day, at, at, at),
+            (batch.name, self.row, batch.day, at, at, at),
         )
         row, owner, day = self._db.execute(
             "SELECT id, account_id, day FROM batches WHERE name = ?", (batch.name,)
         ).fetchone()
-        if (owner, day) != (self._row, batch.day):
+        if (owner, day) != (self.row, batch.day):
             raise IntegrityError(f"batch {batch} was named before, by another account or day")
         self._batches[batch] = int(row)
         return int(row)
@@ -333,13 +350,13 @@ class AccountState:
             f"DELETE FROM messages WHERE {links} AND NOT EXISTS (SELECT 1 FROM messages m"
             " WHERE m.account_id = messages.account_id AND m.digest = messages.digest"
             " AND m.offset NOTNULL)",
-            (self._row,),
+            (self.row,),
         ).rowcount
         db.execute(
             "UPDATE messages SET header_digest = (SELECT m.header_digest FROM messages m"
             " WHERE m.account_id = messages.account_id AND m.digest = messages.digest"
             f" AND m.offset NOTNULL) WHERE {links} AND header_digest IS NULL",
-            (self._row,),
+            (self.row,),
         )
         self._hold()
         for writer, head in heads:
@@ -347,7 +364,7 @@ class AccountState:
                 "INSERT OR REPLACE INTO manifests (account_id, store_id, writer, sequence, digest,"
                 " drafted_at, proven_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    self._row,
+                    self.row,
                     self._store,
                     writer,
                     head.sequence,
@@ -370,6 +387,6 @@ class AccountState:
             " AND a.distrusted IS NULL AND NOT EXISTS (SELECT 1 FROM messages m"
             " WHERE m.account_id = a.id AND m.uidl = w.uidl AND (m.digest IS NULL"
             " OR lower(hex(m.digest)) = w.digest)) ORDER BY w.rowid",
-            (self._row,),
+            (self.row,),
         )
         self._db.execute("DELETE FROM temp.waiting")

@@ -100,7 +100,7 @@ def restored(ledger: Ledger, path: Path) -> dict[str, Any]:
     with Ledger.open(path / "restored.db") as fresh:
         with Replay(fresh, STORE) as replay:
             account = replay.account(NAME)
-            account.restate(checkpoint, "a checkpoint")
+            assert [*account.restate(checkpoint, "a checkpoint")]
             account.finish(checkpoint.head.covers.items(), NOW)
         return dump(fresh)
 
