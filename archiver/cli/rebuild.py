@@ -75,9 +75,7 @@ def command(
     raise typer.Exit(worst([_judged(rebuilt), _complained(outcome)]))
 
 
-def _index(
-    found: Settings, rebuilt: "Rebuilt", shown: Reporter, stop: Stop
-) -> "Outcome":
+def _index(found: Settings, rebuilt: "Rebuilt", shown: Reporter, stop: Stop) -> "Outcome":
     from archiver.pipeline import Verb, run
 
     configured = {account.name: account for account in found.accounts}
