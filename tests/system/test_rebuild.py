@@ -43,7 +43,8 @@ def remove(mailbox: Mailbox, *numbers: int) -> None:
 
 def found(archiver: Archiver, state: str) -> list[dict[str, Any]]:
     """What a search finds for a word that most of these messages have."""
-    return archiver("search", "example", "--state", state, "--limit", "9999", "--json").records
+    hits = archiver("search", "example", "--state", state, "--limit", "9999", "--json").records
+    return sorted(hits, key=lambda hit: str(hit["digest"]))
 
 
 def test_everything_that_can_be_known(mailbox: Mailbox, place: Place, tmp_path: Path) -> None:
