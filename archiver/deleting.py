@@ -6,24 +6,24 @@ archived. A plan that is too large to be meant stops before anything is asked of
 """
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from archiver.archiving import Archivist, Progress
 from archiver.dispatch import Dispatch, Handing, Work
-from archiver.errors import DeletionStopped, IntegrityError, StoreError
+from archiver.errors import ArchiverError, DeletionStopped, IntegrityError, StoreError
 from archiver.ledger import Ledger, copies
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.accounts import account as account_now
 from archiver.ledger.listing import Listing
 from archiver.ledger.pruning import Pruning
-from archiver.model import Clock, Copy, Reporter
+from archiver.model import Clock, Reporter
 from archiver.stages.fetch_job import FetchJob, Tally
 from archiver.stages.prune import confirm, look, prune
-from archiver.stages.prune_plan import WORDS, Verdict, brake, judge
+from archiver.stages.prune_plan import WORDS, Verdict, brake, judge, stopped
 from archiver.stages.read_back import ReadBack
 from archiver.state import Spool
 from archiver.stopping import Stop
@@ -34,6 +34,7 @@ from archiver.working import Account
 _PIECES_AT_ONCE = 16
 _WAIT_SECONDS = 60.0
 _NAMED_AT_MOST = 20
+_LEFT_BEHIND = (Verdict.NOT_SHOWN, Verdict.REFUSED)
 
 Piece = tuple[str, Work]
 """A piece of work for the workers, by its name."""
@@ -79,6 +80,7 @@ class Deleting:
         clock: the time.
         stop: whether the run was asked to end.
         order: what a person asked for.
+        failed: hears what went wrong and does not end a deletion.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Deleting:
         clock: Clock,
         stop: Stop,
         order: Order,
+        failed: Callable[[Account, ArchiverError], None],
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -98,6 +101,7 @@ class Deleting:
         self._clock = clock
         self._stop = stop
         self._order = order
+        self._failed = failed
         self._hazards: tuple[Hazard, ...] | None = None
         self._asking = threading.Lock()
 
@@ -105,8 +109,8 @@ class Deleting:
         """Deletes what an account's policy permits; what came of it is in ``account.deletion``.
 
         Raises:
-            DeletionStopped: the plan is too large, or the bucket's rules stand in the way.
-            IntegrityError: copies could not be read back; the others were deleted.
+            DeletionStopped: the plan is too large, the bucket's rules stand in the way, or some of
+                it stays on the server.
             LoginRefused, ServerUnavailable: the server does not let us, or was lost.
         """
         with Ledger.open(self._ledger) as ledger:
@@ -125,7 +129,7 @@ class Deleting:
     def _plan(self, account: Account, pruning: Pruning, listing: Listing) -> None:
         policy, now = account.settings.deletion, self._clock.now()
         pruning.plan(lambda present: judge(present, policy, now))
-        if listing.account.retires:
+        if listing.account.retires and not self._order.dry_run:
             # What was retrieved there has left the listing and is ARCHIVED all the same.
             look(self._job(account, listing))
             pruning.require_listed(Verdict.GOES, Verdict.UNLISTED)
@@ -139,8 +143,7 @@ class Deleting:
                     self._order.show(Planned(name, uidl, digest, size, Verdict(verdict)))
 
     def _act(self, account: Account, pruning: Pruning, listing: Listing) -> None:
-        proof = account.settings.deletion.delete_proof
-        damaged = self._prove(account.ledger_account, pruning, proof)
+        self._prove(account, pruning)
         job = self._job(account, listing)
         try:
             if pruning.counts()[Verdict.GOES]:
@@ -149,10 +152,12 @@ class Deleting:
                 confirm(job)
         finally:
             account.deletion.deleted = pruning.sent(Verdict.GOES)
-        if damaged:
-            raise IntegrityError(
-                f"{damaged:,} copies could not be read back: their messages were not deleted",
-                hint="archiver audit --read-data looks at all copies, --repair uploads again",
+        counts = pruning.counts()
+        stay = {str(key): counts[key] for key in _LEFT_BEHIND if counts[key]}
+        if stay:
+            raise DeletionStopped(
+                f"not deleted: {words(stay)}",
+                hint="run again: what is new is fetched, and what was refused is tried once more",
             )
 
     def _job(self, account: Account, listing: Listing) -> FetchJob:
@@ -184,10 +189,7 @@ class Deleting:
         counts = pruning.counts()
         reason = brake(going, counts.total() - counts[Verdict.UNLISTED], policy)
         if reason is not None and not self._order.empty:
-            raise DeletionStopped(
-                f"nothing is deleted: {reason}",
-                hint="archiver prune --dry-run shows the plan; --yes-delete-all carries it out",
-            )
+            raise stopped(reason)
 
     def _ask_hazards(self) -> tuple[Hazard, ...]:
         with self._asking:
@@ -200,32 +202,45 @@ class Deleting:
         self._hazards = archivist.worker.run(Hazards())
         return Progress()
 
-    def _prove(self, owner: LedgerAccount, pruning: Pruning, proof: str) -> int:
-        """Has the copies of all that is to go proven now; says how many gave no proof."""
-        began, failed = self._clock.now(), Counter[str]()
-        pieces: list[Piece] = []
-        for number, piece in enumerate(pruning.to_read(Verdict.GOES)):
-            work = partial(self._read_back, owner, tuple(piece), proof, failed)
-            pieces.append((f"copies of {owner.name}, {number}", work))
-            if len(pieces) == _PIECES_AT_ONCE:
-                self._do(pieces)
-                pieces = []
-        self._do(pieces)
-        pruning.require_read(began, Verdict.GOES, Verdict.UNREADABLE)
-        return failed.total()
+    def _prove(self, account: Account, pruning: Pruning) -> None:
+        """Has the copies of all that is to go proven now, and takes the others out of the plan."""
+        owner, damaged = account.ledger_account, 0
+        by_checksum = account.settings.deletion.delete_proof == "checksum"
+        numbered = enumerate(pruning.to_read(Verdict.GOES))
+        while some := list(islice(numbered, _PIECES_AT_ONCE)):
+            results: list[ReadBack] = []
+            pieces: list[Piece] = [
+                (
+                    f"copies of {owner.name}, {number}",
+                    partial(self._read_back, owner, ProveAgain(tuple(piece), by_checksum), results),
+                )
+                for number, piece in some
+            ]
+            self._do(pieces)
+            for result in tuple(results):
+                pruning.note_proven(result.proven)
+                damaged += len(result.failed)
+        pruning.require_proven(Verdict.GOES, Verdict.UNREADABLE)
+        if damaged:
+            self._failed(
+                account,
+                IntegrityError(
+                    f"{damaged:,} copies could not be read back: their messages are not deleted",
+                    hint="archiver audit --read-data looks at all copies, --repair uploads again",
+                ),
+            )
 
     def _read_back(
         self,
         owner: LedgerAccount,
-        piece: tuple[Copy, ...],
-        proof: str,
-        failed: Counter[str],
+        task: ProveAgain,
+        results: list[ReadBack],
         archivist: Archivist,
-        name: str,
+        _piece: str,
     ) -> Progress:
-        result: ReadBack = archivist.worker.run(ProveAgain(piece, proof == "checksum"))
+        result: ReadBack = archivist.worker.run(task)
         copies.record_proofs(archivist.ledger, owner, result.proven, self._clock.now())
-        failed[name] = len(result.failed)
+        results.append(result)
         for copy, reason in result.failed[:_NAMED_AT_MOST]:
             self._reporter.note(owner.name, f"{copy.locator.key} {reason}")
         return Progress()

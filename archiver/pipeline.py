@@ -232,6 +232,7 @@ class _Run:
             self.clock,
             self.stop,
             order,
+            self._failed,
         )
         self._each([one for one in self.accounts if self._may_delete(one, order)], deleting.delete)
         self._drain()

@@ -35,7 +35,8 @@ def confirm(db: Any, account: int, now: int) -> int:
     db.execute(
         "UPDATE main.messages SET stage = iif(offset IS NULL, 'linked', 'archived'),"
         " said = NULL, left_at = NULL WHERE account_id = ? AND stage = 'delete_sent'"
-        " AND id IN (SELECT message FROM temp.offered WHERE message IS NOT NULL)",
+        " AND id IN (SELECT message FROM temp.offered"
+        " WHERE message IS NOT NULL AND verdict <> 'fetch')",
         (account,),
     )
     gone = db.execute(

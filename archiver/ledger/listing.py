@@ -20,10 +20,12 @@ from archiver.ledger.database import Ledger
 from archiver.ledger.linking import join_or_link
 from archiver.ledger.seen import Counts, Seen
 from archiver.ledger.stages import FETCHED, sql_list
-from archiver.model import Fingerprint, Listed
+from archiver.model import Fingerprint, Listed, Stage
 
 _CHUNK = 5_000
 _FETCHED = sql_list(FETCHED)
+# A UIDL that was deleted may stand for another message by now, as one that is gone may.
+_KEPT = sql_list(tuple(stage for stage in FETCHED if stage is not Stage.DELETE_SENT))
 
 _SCRATCH = (
     "DROP TABLE IF EXISTS temp.offered",
@@ -181,7 +183,7 @@ class Listing:
                 WHEN m.digest IS NULL AND m.listed_size IS offered.size
                     AND (m.problem = 'held' OR m.tries >= ?) THEN 'failed'
                 WHEN m.digest IS NULL THEN 'fetch'
-                WHEN m.stage IN ({_FETCHED}) AND m.listed_size IS offered.size THEN 'known'
+                WHEN m.stage IN ({_KEPT}) AND m.listed_size IS offered.size THEN 'known'
                 ELSE 'check' END
             FROM main.messages m WHERE m.id = offered.message AND offered.named_by = 3
             """,

@@ -6,10 +6,14 @@ allows another login at once.
 
 from archiver.errors import ServerUnavailable
 from archiver.ledger.pruning import Pruning, unconfirmed
+from archiver.ledger.showing import Showing
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.pacing import Patience, login_delay, wait_for_login
 from archiver.stages.prune_plan import Verdict
-from archiver.stages.prune_session import delete_session, look_session
+from archiver.stages.prune_session import End, delete_session, look_session
+
+_STRANGE_AT_MOST = 3
+"""How many sessions of a deletion may end for what they met; a server may change it each time."""
 
 
 def prune(job: FetchJob, pruning: Pruning, *, empty: bool) -> None:
@@ -23,15 +27,21 @@ def prune(job: FetchJob, pruning: Pruning, *, empty: bool) -> None:
     Raises:
         LoginRefused: the server does not let us in.
         ServerUnavailable: it cannot be reached, or was lost more often than the settings allow.
+        DeletionStopped: too much would be deleted, or the server does not delete as it should.
     """
+    listing = job.listing
+    showing = Showing(
+        listing.ledger, listing.account, goes=Verdict.GOES, unreadable=Verdict.UNREADABLE
+    )
     patience = Patience(job)
-    more = True
-    while more and not job.stopping():
+    ends: list[End] = []
+    # What a session met that must not leave is not asked for by the next one, which goes on.
+    while (not ends or ends[-1] is not End.DONE) and ends.count(End.STRANGE) < _STRANGE_AT_MOST:
         wait_for_login(job)
         if job.stopping():
             return
         try:
-            more = delete_session(job, pruning, empty=empty)
+            ends.append(delete_session(job, showing, empty=empty))
         except ServerUnavailable as error:
             patience.again(error)
         job.tally.messages = pruning.sent(Verdict.GOES)

@@ -7,6 +7,7 @@ can only take messages out of it, never put one in.
 from enum import StrEnum
 
 from archiver.config import Deletion
+from archiver.errors import DeletionStopped
 from archiver.model import Present, Stage
 
 BRAKE_FROM = 10
@@ -87,3 +88,11 @@ def brake(going: int, listed: int, policy: Deletion) -> str | None:
     if going > policy.max_delete:
         return f"{going:,} messages would be deleted, more than max_delete = {policy.max_delete:,}"
     return None
+
+
+def stopped(reason: str) -> DeletionStopped:
+    """The end of a deletion that is larger than anybody is likely to mean."""
+    return DeletionStopped(
+        f"nothing is deleted: {reason}",
+        hint="archiver prune --dry-run shows the plan; --yes-delete-all carries it out",
+    )

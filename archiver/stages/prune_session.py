@@ -3,52 +3,58 @@
 Order of writes: the store's copies were read back before this session began; identity is shown in
 it; rows are DELETE_SENT before QUIT is sent; only a later listing makes them GONE. Whatever looks
 wrong ends the session with RSET and a dropped connection, which deletes nothing (RFC 1939 section
-6: DELE takes effect at QUIT).
+6: DELE takes effect at QUIT). Neither is QUIT sent where something was retrieved that must not
+leave: some servers take away at QUIT whatever was retrieved, and not all of them say so.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from enum import Enum, auto
 
-from archiver.errors import Interrupted, ServerRefused, SessionLost
+from archiver.errors import DeletionStopped, Interrupted, ServerRefused, SessionLost
 from archiver.format import MessageHash
-from archiver.ledger.accounts import distrust
-from archiver.ledger.pruning import Pruning
+from archiver.ledger.showing import Showing, Shown
 from archiver.model import Fingerprint, Listed
 from archiver.pop3 import Chunk, Event, Finished, Refused, Session, Started
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.fetch_listing import is_retiring, take_listing
-from archiver.stages.prune_plan import Verdict, brake
+from archiver.stages.prune_plan import Verdict, brake, stopped
 from archiver.stages.visit import visit
 
 MOST_AT_ONCE = 5_000
 """How many messages one session deletes: all of it is in vain if the connection is lost."""
 
-_GOES = Verdict.GOES
+
+class End(Enum):
+    """Why a session ended: nothing is left, there may be more, or it met what must not leave."""
+
+    DONE = auto()
+    MORE = auto()
+    STRANGE = auto()
 
 
-def delete_session(job: FetchJob, pruning: Pruning, *, empty: bool) -> bool:
+def delete_session(job: FetchJob, showing: Showing, *, empty: bool) -> End:
     """Deletes what is planned, as far as this session shows that it is what is archived.
 
     Args:
         job: the account; its listing is for this purpose alone.
-        pruning: the plan.
+        showing: the plan, as the server shows it.
         empty: whether the mailbox may be emptied.
-
-    Returns:
-        Whether another session may delete more.
 
     Raises:
         LoginRefused: the server does not let us in.
         ServerUnavailable: it cannot be reached, or was lost; nothing was deleted, or what was is
             DELETE_SENT.
+        DeletionStopped: too much would be deleted, or the server does not delete as it should.
     """
     with visit(job) as session:
         count = take_listing(job, session)
-        pruning.begin()
-        _show_planned(job, session, pruning)
-        if not _show_unclear(job, session, pruning):
-            return False
-        return _delete(job, session, pruning, count, empty=empty)
+        showing.begin()
+        _show_planned(job, session, showing)
+        if not _show_unclear(job, session, showing):
+            session.drop()
+            return End.STRANGE
+        return _delete(job, session, showing, count, empty=empty)
 
 
 def look_session(job: FetchJob) -> None:
@@ -63,42 +69,49 @@ def look_session(job: FetchJob) -> None:
             session.quit()
 
 
-def _show_planned(job: FetchJob, session: Session, pruning: Pruning) -> None:
+def _show_planned(job: FetchJob, session: Session, showing: Showing) -> None:
     """Asks for the headers of what is to go; where they prove nothing, leaves all in doubt."""
-    planned = pruning.planned(_GOES, MOST_AT_ONCE)
     capabilities = session.capabilities
-    if job.listing.distrusted is not None or (capabilities.advertised and not capabilities.top):
-        for listed in planned:
-            pruning.doubt(listed)
-        return
-    for listed, header in _hashed(session.headers(planned), job.settings.max_message):
-        if header is None:
-            pruning.doubt(listed)
-        else:
-            pruning.show_header(listed, header)
-
-
-def _show_unclear(job: FetchJob, session: Session, pruning: Pruning) -> bool:
-    """Fetches again what headers cannot show; says whether the session may go on."""
-    unknown = 0
-    retrieved = session.retrieve(pruning.unclear(_GOES, MOST_AT_ONCE))
-    for listed, whole in _hashed(retrieved, job.settings.max_message):
-        unknown += whole is not None and not pruning.show_octets(listed, whole, _GOES)
-    if not unknown:
-        return True
-    if job.listing.distrusted is None:
-        # From now on headers and octets decide, so the next run fetches what it is.
-        distrust(job.listing.ledger, job.listing.account, "a UIDL was given to other octets")
-    job.reporter.note(
-        job.settings.name,
-        f"{unknown:,} messages are not what is archived under their UIDLs: they stay, and the next"
-        " run fetches them",
+    granted = False
+    refused = job.listing.distrusted is not None or (
+        capabilities.advertised and not capabilities.top
     )
+
+    def wanted() -> Iterator[Listed]:
+        # A server without TOP is asked once: some reset the connection after several errors.
+        for listed in showing.planned(MOST_AT_ONCE):
+            showing.doubt(listed)
+            if granted or not refused:
+                yield listed
+
+    for listed, header in _hashed(session.headers(wanted()), job.settings.max_message):
+        if header is None:
+            refused = True
+        else:
+            granted = True
+            showing.show_header(listed, header)
+
+
+def _show_unclear(job: FetchJob, session: Session, showing: Showing) -> bool:
+    """Fetches again what headers cannot show; says whether QUIT may follow."""
+    retrieved = session.retrieve(showing.unclear(MOST_AT_ONCE))
+    for listed, whole in _hashed(retrieved, job.settings.max_message):
+        showing.show_octets(listed, whole)
+    showing.settle({Shown.STRANGE: Verdict.NOT_SHOWN, Shown.UNSEEN: Verdict.NOT_SHOWN})
+    if strange := showing.tally(Shown.STRANGE):
+        # From now on headers and octets decide, so the next run fetches what it is.
+        with job.listing.ledger.write() as db:
+            job.listing.reused(db)
+        job.reporter.note(
+            job.settings.name,
+            f"{strange:,} messages are not what is archived under their UIDLs: they stay, and the"
+            " next run fetches them",
+        )
+    unsafe = [Shown.STRANGE, Shown.SPARED]
     if is_retiring(job, session):
-        # Here QUIT takes away whatever was retrieved, and these nobody has but the server.
-        session.drop()
-        return False
-    return True
+        unsafe.append(Shown.STAYS)
+    showing.spare(*unsafe)
+    return not showing.tally(*unsafe)
 
 
 def _hashed(events: Iterable[Event], most: int) -> Iterator[tuple[Listed, Fingerprint | None]]:
@@ -123,38 +136,43 @@ def _hashed(events: Iterable[Event], most: int) -> Iterator[tuple[Listed, Finger
                 yield listed, None
 
 
-def _delete(job: FetchJob, session: Session, pruning: Pruning, count: int, *, empty: bool) -> bool:
-    too_much = brake(pruning.tally("shown"), count, job.settings.deletion)
+def _delete(job: FetchJob, session: Session, showing: Showing, count: int, *, empty: bool) -> End:
+    too_much = brake(showing.tally(Shown.GOES), count, job.settings.deletion)
     if too_much is not None and not empty:
-        _abandon(job, session, too_much)
-        return False
-    for event in session.delete(pruning.shown()):
+        session.drop()
+        raise stopped(too_much)
+    for event in session.delete(showing.shown()):
         match event:
             case Finished(listed):
-                pruning.mark(listed)
+                showing.mark(listed)
             case Refused(listed):
-                pruning.mark(listed, refused=True)
-    marked = pruning.tally("marked")
-    left, _ = session.stat()
-    if left != count - marked:
-        reason = f"{count:,} messages less {marked:,} are {left:,} to the server"
-        _abandon(job, session, reason)
-        return False
-    pruning.settle({"strange": Verdict.NOT_SHOWN, "refused": Verdict.REFUSED})
+                showing.mark(listed, refused=True)
+    marked = showing.tally(Shown.MARKED)
+    _see_what_is_left(session, showing, count - marked)
+    showing.settle({Shown.REFUSED: Verdict.REFUSED})
     if marked:
-        pruning.send(job.clock.now())
-    _quit(job, session, pruning)
-    return marked >= MOST_AT_ONCE
+        showing.send(job.clock.now())
+    _quit(job, session, showing)
+    return End.MORE if marked >= MOST_AT_ONCE else End.DONE
 
 
-def _abandon(job: FetchJob, session: Session, reason: str) -> None:
+def _see_what_is_left(session: Session, showing: Showing, expected: int) -> None:
+    """Makes sure that what the server has marked is what it was told to, and nothing else."""
+    left, _ = session.stat()
+    wrong = abs(left - expected) or showing.misplaced(number for number, _ in session.sizes())
+    if not wrong:
+        return
     with suppress(ServerRefused, SessionLost):
         session.reset()
     session.drop()
-    job.reporter.note(job.settings.name, f"nothing is deleted: {reason}")
+    raise DeletionStopped(
+        f"nothing is deleted: after DELE the server counts {left:,} messages where {expected:,}"
+        f" ought to be left, and {wrong:,} are not as they were",
+        hint="archiver pop shows what it does: its DELE is not that of RFC 1939",
+    )
 
 
-def _quit(job: FetchJob, session: Session, pruning: Pruning) -> None:
+def _quit(job: FetchJob, session: Session, showing: Showing) -> None:
     try:
         said = session.quit()
     except ServerRefused as error:
@@ -162,6 +180,6 @@ def _quit(job: FetchJob, session: Session, pruning: Pruning) -> None:
         said = error.message
         job.reporter.note(job.settings.name, f"QUIT: {error.message}")
     except (SessionLost, Interrupted):
-        pruning.answered("")
+        showing.answered("")
         raise
-    pruning.answered(said)
+    showing.answered(said)

@@ -10,7 +10,7 @@ import pytest
 from stage_helpers import Desk, box, desk, octets_of
 
 from archiver.config import Deletion
-from archiver.errors import ServerUnavailable
+from archiver.errors import DeletionStopped, ServerUnavailable
 from archiver.ledger.listing import Listing
 from archiver.ledger.pruning import Pruning, unconfirmed
 from archiver.mailbox import Mailbox
@@ -201,7 +201,8 @@ def test_count_is_wrong(tmp_path: Path) -> None:
     """A server whose count after DELE is not as it should be is told RSET, and keeps all."""
     with archived(tmp_path, box("a", "b")) as made:
         made.server.faults = replace(made.server.faults, ignores_dele=True)
-        Deleting(made).go()
+        with pytest.raises(DeletionStopped, match="counts 2 messages where 0 ought to be left"):
+            Deleting(made).go()
         assert len(left(made)) == 2
         assert made.heard("RSET")
         assert set(stages(made).values()) == {"archived"}
@@ -212,7 +213,8 @@ def test_brake_in_the_session(tmp_path: Path) -> None:
     with archived(tmp_path, box(*map(str, range(20)))) as made:
         deletion = Deleting(made, empty=False)
         del made.server.mailbox[15:]
-        deletion.go()
+        with pytest.raises(DeletionStopped, match="all 15 messages"):
+            deletion.go()
         assert len(left(made)) == 15
         assert not deletion.deleted
 
