@@ -34,7 +34,7 @@ from archiver.working import Account
 _PIECES_AT_ONCE = 16
 _WAIT_SECONDS = 60.0
 _NAMED_AT_MOST = 20
-_LEFT_BEHIND = (Verdict.NOT_SHOWN, Verdict.REFUSED)
+_LEFT_BEHIND = (Verdict.NOT_SHOWN, Verdict.REFUSED, Verdict.STILL_LISTED)
 
 Piece = tuple[str, Work]
 """A piece of work for the workers, by its name."""

@@ -141,6 +141,14 @@ class Pruning:
             [(otherwise, goes)],
         )
 
+    def recall(self, goes: str, otherwise: str) -> None:
+        """Takes messages out of the plan that were deleted and are listed again."""
+        self._ledger.scratch(
+            "UPDATE temp.plan SET verdict = ? WHERE verdict = ? AND tried AND message IN"
+            " (SELECT id FROM main.messages WHERE stage IN ('archived', 'linked'))",
+            [(otherwise, goes)],
+        )
+
     def sent(self, goes: str) -> int:
         """How many messages of the plan are DELETE_SENT or GONE by now."""
         return int(

@@ -46,6 +46,7 @@ def prune(job: FetchJob, pruning: Pruning, *, empty: bool) -> None:
             patience.again(error)
         job.tally.messages = pruning.sent(Verdict.GOES)
     confirm(job)
+    pruning.recall(Verdict.GOES, Verdict.STILL_LISTED)
 
 
 def confirm(job: FetchJob) -> None:

@@ -31,6 +31,7 @@ class Verdict(StrEnum):
     UNREADABLE = "not-readable"
     NOT_SHOWN = "identity-not-shown"
     REFUSED = "refused"
+    STILL_LISTED = "still-listed"
 
 
 WORDS = {
@@ -46,6 +47,7 @@ WORDS = {
     Verdict.UNREADABLE: "its copy was not read back from the store",
     Verdict.NOT_SHOWN: "the server was not shown to hold these octets now",
     Verdict.REFUSED: "the server refused to delete it",
+    Verdict.STILL_LISTED: "the server lists it after all",
 }
 """Each verdict for a person."""
 

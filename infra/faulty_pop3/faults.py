@@ -1,6 +1,6 @@
 """What the server holds, and how it may misbehave."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -50,6 +50,7 @@ class Faults:
         surrogate: what is sent instead of each message with 8-bit octets in its header, unless the
             session is in UTF8 mode, as courier does.
         top_octets: TOP sends no more than so many octets.
+        top: TOP sends this in place of any message's header.
         expire: what ``EXPIRE`` advertises; 0 removes at QUIT what was retrieved.
         hides: QUIT removes what was retrieved, whatever ``EXPIRE`` says.
         login_delay: seconds that ``LOGIN-DELAY`` advertises.
@@ -67,8 +68,12 @@ class Faults:
         refuse_quit: what follows -ERR to QUIT, which then deletes nothing.
         refuse_login: what follows -ERR to PASS and AUTH.
         tail: octets sent behind the answer to a message's RETR, by number.
+        when: what happens when a command of this name was heard, before it is answered.
         undeletable: numbers of messages whose DELE is refused.
         ignores_dele: DELE is answered +OK, and nothing is marked.
+        overdoes: DELE marks the message behind as well.
+        renumbers: DELE gives the messages behind new numbers.
+        keeps: QUIT is answered +OK, and nothing is deleted.
     """
 
     drop_after: Sequence[int | None] = ()
@@ -95,6 +100,7 @@ class Faults:
     unstuffed: bool = False
     surrogate: bytes | None = None
     top_octets: int | None = None
+    top: bytes | None = None
     expire: int | None = None
     hides: bool = False
     login_delay: int | None = None
@@ -112,5 +118,9 @@ class Faults:
     refuse_quit: str | None = None
     refuse_login: str | None = None
     tail: Mapping[int, bytes] = field(default_factory=dict)
+    when: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     undeletable: frozenset[int] | set[int] = frozenset()
     ignores_dele: bool = False
+    overdoes: bool = False
+    renumbers: bool = False
+    keeps: bool = False

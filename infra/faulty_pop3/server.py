@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, Self
 
@@ -28,7 +28,8 @@ class FaultyPop3:
     how many were granted or came too early; ``round_trips`` how often a client waited for
     answers before it went on, and ``octets`` how many octets were sent, over all sessions;
     ``mailbox`` what is in the mailbox and may be changed between sessions; ``faults`` may be
-    replaced.
+    replaced. ``onlooker``, if set, is called at QUIT before anything is removed, with the messages
+    that the session retrieved and with those that go.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class FaultyPop3:
         self.mailbox = [Message(uidl, octets) for uidl, octets in messages]
         self.user, self.password = login
         self.faults = Faults(**faults)
+        self.onlooker: Callable[[Sequence[Message], Sequence[Message]], None] | None = None
         self.commands: list[str] = []
         self.sessions = 0
         self.logins = 0

@@ -32,6 +32,7 @@ class Session:
         self._signed_in = False
         self._listed: list[Message] = []
         self._deleted: set[int] = set()
+        self._taken: list[Message] = []
         self._retrieved: set[int] = set()
 
     @property
@@ -97,6 +98,8 @@ class Session:
                 self._fall_silent()
         name, _, arguments = line.partition(" ")
         name = name.upper()
+        if name in self._faults.when:
+            self._faults.when[name]()
         if name in self._faults.replies:
             self._send(self._faults.replies[name])
             return
@@ -237,7 +240,8 @@ class Session:
     def _do_top(self, arguments: str) -> None:
         words, _, lines = arguments.partition(" ")
         if number := self._find(words if lines.isdecimal() else ""):
-            top = _top(self._listed[number - 1].octets, int(lines))
+            octets = self._listed[number - 1].octets
+            top = _top(octets if self._faults.top is None else self._faults.top, int(lines))
             self._send(b"+OK\r\n" + self._wire(top[: self._faults.top_octets]) + b".\r\n")
 
     def _wire(self, octets: bytes) -> bytes:
@@ -256,11 +260,14 @@ class Session:
         if number in self._faults.undeletable:
             self._refuse("it stays")
             return
-        if not self._faults.ignores_dele:
-            self._deleted.add(number)
+        if self._faults.renumbers:
+            self._taken.append(self._listed.pop(number - 1))
+        elif not self._faults.ignores_dele:
+            self._deleted |= {number, number + 1} if self._faults.overdoes else {number}
         self._say("+OK marked")
 
     def _do_rset(self, _: str) -> None:
+        self._listed[:0], self._taken = self._taken, []
         self._deleted.clear()
         self._say("+OK")
 
@@ -286,12 +293,19 @@ class Session:
             self._say(f"-ERR {self._faults.refuse_quit}")
             raise HangupError
         hides = self._faults.hides or self._faults.expire == 0
-        going = self._deleted | (self._retrieved if hides else set())
-        gone = {id(self._listed[number - 1]) for number in going}
+        deleted = set() if self._faults.keeps else self._deleted
+        going = self._taken + self._messages(deleted | (self._retrieved if hides else set()))
+        if self._server.onlooker is not None:
+            self._server.onlooker(self._messages(self._retrieved), going)
+        gone = {id(message) for message in going}
         mailbox = self._server.mailbox
         mailbox[:] = [message for message in mailbox if id(message) not in gone]
         self._say("+OK bye")
         raise HangupError
+
+    def _messages(self, numbers: set[int]) -> list[Message]:
+        there = range(1, len(self._listed) + 1)
+        return [self._listed[number - 1] for number in sorted(numbers) if number in there]
 
     def _refuse(self, text: str) -> None:
         self._errors += 1

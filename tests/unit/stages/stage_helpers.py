@@ -83,7 +83,8 @@ class Desk:
     """An account with its ledger and spool, fetched from a server as often as a test likes.
 
     It stands for the rest of the pipeline too: ``archives`` says whether landed batches are
-    archived when somebody waits for them, ``makes_room`` whether the spool is emptied when full.
+    archived when somebody waits for them, ``makes_room`` whether the spool is emptied when full;
+    ``archived`` has the octets of every message that was.
     """
 
     server: FaultyPop3
@@ -100,6 +101,7 @@ class Desk:
     waits: list[bool | None] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     stop: Stop = field(default_factory=Stop)
+    archived: set[bytes] = field(default_factory=set)
 
     def run(self, *, limit: int | None = None) -> Counts:
         """One run of the stage; what it raises comes through, with ``counts`` set before."""
@@ -169,6 +171,9 @@ class Desk:
             landing.mark_uploaded(self.ledger, name, now)
             manifest = manifests.draft(self.ledger, self.owner, batch, now)
             manifests.seal(self.ledger, manifest, now)
+            if batch.messages:
+                spooled = self.spool.path(batch.segment).read_bytes()
+                self.archived |= {spooled[m.offset : m.offset + m.length] for m in batch.messages}
             self.spool.remove(batch.segment)
 
     def octets(self) -> list[bytes]:

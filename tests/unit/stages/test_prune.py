@@ -1,80 +1,18 @@
 """Deleting on a server that behaves, and on ones that do not: nothing goes that is not archived."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stage_helpers import Desk, box, desk, octets_of
+from prune_helpers import Deleting, archived, left, stages, swap
+from stage_helpers import box, octets_of
 
 from archiver.config import Deletion
 from archiver.errors import DeletionStopped, ServerUnavailable
-from archiver.ledger.listing import Listing
-from archiver.ledger.pruning import Pruning, unconfirmed
-from archiver.mailbox import Mailbox
-from archiver.pop3 import Credentials
-from archiver.stages.fetch_job import FetchJob, NoArchiving
-from archiver.stages.prune import prune
-from archiver.stages.prune_plan import Verdict, judge
+from archiver.ledger.pruning import unconfirmed
+from archiver.stages.prune_plan import Verdict
 from infra.faulty_pop3 import Message
-
-VERIFIED = Deletion(delete="verified")
-
-
-@contextmanager
-def archived(directory: Path, messages: list[tuple[str, bytes]], **faults: Any) -> Iterator[Desk]:
-    """A mailbox whose every message is archived."""
-    with desk(directory, messages, **faults) as made:
-        made.set(deletion=VERIFIED)
-        made.run()
-        made.archive()
-        yield made
-
-
-class Deleting:
-    """One deletion of everything that policy permits; the copies count as read back."""
-
-    def __init__(self, made: Desk, *, empty: bool = True) -> None:
-        self.desk = made
-        self.empty = empty
-        self.listing = Listing(made.ledger, made.owner, tries=5)
-        self.pruning = Pruning(made.ledger, made.owner)
-        policy = made.settings.deletion
-        self.pruning.plan(lambda one: judge(one, policy, made.clock.now()))
-
-    @property
-    def deleted(self) -> int:
-        """How many messages were sent DELE and QUIT."""
-        return self.pruning.sent(Verdict.GOES)
-
-    def go(self) -> "Deleting":
-        """Carries the plan out."""
-        made = self.desk
-        job = FetchJob(
-            settings=made.settings,
-            mailbox=Mailbox(made.place, Credentials("user", "secret")),
-            listing=self.listing,
-            spool=made.spool,
-            archiving=NoArchiving(),
-            reporter=made.listener,
-            clock=made.clock,
-            stopping=made.stop.asked,
-            stop=made.stop,
-        )
-        prune(job, self.pruning, empty=self.empty)
-        return self
-
-
-def stages(made: Desk) -> dict[str, str]:
-    """The stage of the newest row of each UIDL."""
-    return dict(made.ledger.rows("SELECT uidl, stage FROM messages ORDER BY id"))
-
-
-def left(made: Desk) -> list[bytes]:
-    """What the server still has."""
-    return [message.octets for message in made.server.mailbox]
 
 
 def test_everything_goes(tmp_path: Path) -> None:
@@ -106,11 +44,6 @@ def test_new_message_stays(tmp_path: Path) -> None:
         deletion.go()
         assert left(made) == [octets_of("b")]
         assert made.run().fetched == 1
-
-
-def swap(made: Desk, number: int, octets: bytes) -> None:
-    """Another client deletes a message, and another comes under its UIDL."""
-    made.server.mailbox[number].octets = octets
 
 
 @pytest.mark.parametrize("header", ["another", "equal"])
