@@ -20,6 +20,9 @@ OLD = b"Message-ID: <x@example.com>\r\n\r\nold\r\n"
 NEW = b"Message-ID: <x@example.com>\r\n\r\nnew\r\n"
 """Of one header and one length."""
 
+ALIKE = (b"Subject: x\r\n\r\none\r\n", b"Subject: x\r\n\r\ntwo\r\n")
+"""Which their octets alone tell apart."""
+
 
 def misbehave(made: Desk, **faults: Any) -> None:
     """Changes how the server behaves from now on."""
@@ -126,7 +129,7 @@ def test_stranger_where_quit_takes_what_was_retrieved(tmp_path: Path, expire: in
 @pytest.mark.parametrize("verdict", [Verdict.UNREADABLE, Verdict.KEPT_LATEST])
 def test_archived_where_quit_takes_what_was_retrieved(tmp_path: Path, verdict: Verdict) -> None:
     """What could not be read back, or is to stay, does not leave by having been retrieved."""
-    one, two = octets_of("one"), octets_of("two")
+    one, two = ALIKE
     with archived(tmp_path, [("same", one), ("same", two)]) as made:
         misbehave(made, expire=0)
         deletion = Deleting(made)
@@ -138,7 +141,7 @@ def test_archived_where_quit_takes_what_was_retrieved(tmp_path: Path, verdict: V
 
 def test_unreadable_on_a_server_that_does_not_say_that_it_hides(tmp_path: Path) -> None:
     """What could not be read back does not leave by having been retrieved, on no server."""
-    one, two = octets_of("one"), octets_of("two")
+    one, two = ALIKE
     with archived(tmp_path, [("same", one), ("same", two)]) as made:
         misbehave(made, hides=True)
         deletion = Deleting(made)
