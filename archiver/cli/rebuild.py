@@ -125,6 +125,7 @@ def _json(done: "AccountRebuilt", rebuilt: "Rebuilt", outcome: "Outcome | None")
         "messages": done.messages,
         "manifests": done.manifests,
         "checkpoint": done.checkpoint,
+        "snapshot": done.snapshot,
         "head": done.head,
         "breaks": [
             {"writer": each.writer, "sequence": each.sequence, "what": each.what}
@@ -150,7 +151,7 @@ def _indexed(done: "AccountRebuilt", outcome: "Outcome | None") -> int | None:
 def _show(done: "AccountRebuilt", outcome: "Outcome | None") -> None:
     say(
         f"{done.account}: {done.messages:,} messages from {done.manifests:,} manifests"
-        f"{' behind a checkpoint' if done.checkpoint else ''} in {done.seconds:.1f} s"
+        f"{_behind(done)} in {done.seconds:.1f} s"
     )
     if done.head:
         say(f"  head      {done.head}")
@@ -160,6 +161,12 @@ def _show(done: "AccountRebuilt", outcome: "Outcome | None") -> None:
         say(f"  broken    {each.what}")
     if done.dropped:
         say(f"  dropped   {done.dropped:,} links to messages that no manifest names")
+
+
+def _behind(done: "AccountRebuilt") -> str:
+    if done.snapshot is not None:
+        return f" behind a copy of the ledger of {done.snapshot}"
+    return " behind a checkpoint" if done.checkpoint is not None else ""
 
 
 def _show_aside(aside: "Aside") -> None:

@@ -13,7 +13,7 @@ What a ledger knows beyond this comes back with the next listing, or is of one r
 that were never archived, numbers of tries, logins and runs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from types import TracebackType
@@ -22,6 +22,7 @@ from typing import Any, Self
 from archiver.format import ChainHead, parse_record
 from archiver.ledger.database import Ledger
 from archiver.ledger.replay_records import AccountState
+from archiver.ledger.told import strip, told_up_to
 
 _RECORDS_AT_ONCE = 10_000
 _PRAGMAS = (
@@ -91,6 +92,17 @@ class Replay:
     def account(self, name: str) -> "AccountReplay":
         """The account of this name, made where the ledger has none."""
         return AccountReplay(self, AccountState(self._ledger, name, self._store_url))
+
+    def strip(self, names: Sequence[str]) -> None:
+        """Leaves of a ledger's copy only what manifests in this store told of these accounts."""
+        strip(self._db, names, self._store_url)
+
+    def told_up_to(self, name: str) -> dict[str, tuple[int, ChainHead]] | None:
+        """The links of an account's chains up to which the ledger knows what they say, by writer.
+
+        Each with its time. None where it knows other things as well, and has to be forgotten.
+        """
+        return told_up_to(self._db, name, self._store_url)
 
     def forget(self, name: str) -> None:
         """Removes what the ledger knows of an account's messages in this store."""
@@ -174,11 +186,11 @@ class AccountReplay:
             count += 1
         return count
 
-    def finish(self, heads: Iterable[tuple[str, ChainHead]], now: float) -> int:
+    def finish(self, heads: Iterable[tuple[str, int, ChainHead]], now: float) -> int:
         """Completes the account, once everything was applied.
 
         Args:
-            heads: the last link of each chain with its writer, the newest last.
+            heads: the last link of each chain, with its writer and time, the newest last.
             now: the time, in seconds since the epoch.
 
         Returns:

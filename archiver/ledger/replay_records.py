@@ -23,16 +23,9 @@ from archiver.format.records import (
     Vanished,
 )
 from archiver.ledger.database import Ledger
+from archiver.ledger.replay_held import Waiting
 from archiver.model import Kind, Locator, Proof
 
-_WAITING = """
-    CREATE TEMP TABLE IF NOT EXISTS waiting (
-        uidl TEXT,
-        digest TEXT,
-        listed_size INTEGER,
-        reason TEXT
-    )
-    """
 _MOST_REMEMBERED = 10_000
 _THIS = "account_id = ? AND uidl IS ? AND digest = ?"
 
@@ -62,15 +55,12 @@ class AccountState:
             Vanished: self._vanished,
             Deleted: self._deleted,
             Gone: self._gone,
-            Held: self._held,
-            Released: self._released,
+            Held: lambda said: self._waiting.hold(said),
+            Released: lambda said: self._waiting.release(said),
             Moved: self._moved,
             SharedHeader: self._shared_header,
         }
         db = self._db
-        db.execute(_WAITING)
-        db.execute("CREATE INDEX IF NOT EXISTS temp.waiting_uidl ON waiting (uidl)")
-        db.execute("DELETE FROM temp.waiting")
         db.execute("INSERT OR IGNORE INTO stores (url) VALUES (?)", (store_url,))
         db.execute(
             "INSERT OR IGNORE INTO accounts (name, host, store_id)"
@@ -82,6 +72,7 @@ class AccountState:
             " JOIN stores s ON s.id = a.store_id WHERE a.name = ? AND s.url = ?",
             (name, store_url),
         ).fetchone()
+        self._waiting = Waiting(db, self.row)
         self.messages = db.execute(
             "SELECT count(*) FROM messages WHERE account_id = ?", (self.row,)
         ).fetchone()[0]
@@ -251,22 +242,6 @@ class AccountState:
     def _here(self, said: ListedAgain | Vanished | Deleted | Gone) -> tuple[Any, ...]:
         return self.row, said.uidl, bytes.fromhex(said.digest)
 
-    def _held(self, said: Held) -> None:
-        self._db.execute(
-            "DELETE FROM temp.waiting WHERE uidl IS ? AND digest IS ?", (said.uidl, said.digest)
-        )
-        self._db.execute(
-            "INSERT INTO temp.waiting VALUES (?, ?, ?, ?)",
-            (said.uidl, said.digest, said.listed_size, said.reason),
-        )
-
-    def _released(self, said: Released) -> None:
-        # One that was never fetched when it was held may have its digest when it is released.
-        self._db.execute(
-            "DELETE FROM temp.waiting WHERE uidl IS ? AND (digest IS ? OR digest IS NULL)",
-            (said.uidl, said.digest),
-        )
-
     def _moved(self, said: Moved) -> None:
         at = said.at or 0
         self._db.execute(
@@ -342,7 +317,7 @@ class AccountState:
         self._batches[batch] = int(row)
         return int(row)
 
-    def complete(self, heads: Iterable[tuple[str, ChainHead]], now: int) -> int:
+    def complete(self, heads: Iterable[tuple[str, int, ChainHead]], now: int) -> int:
         """See ``replay.AccountReplay.finish``."""
         db = self._db
         links = "account_id = ? AND offset IS NULL AND digest NOTNULL"
@@ -358,8 +333,8 @@ class AccountState:
             f" AND m.offset NOTNULL) WHERE {links} AND header_digest IS NULL",
             (self.row,),
         )
-        self._hold()
-        for writer, head in heads:
+        self._waiting.settle()
+        for writer, at, head in heads:
             db.execute(
                 "INSERT OR REPLACE INTO manifests (account_id, store_id, writer, sequence, digest,"
                 " drafted_at, proven_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -369,24 +344,8 @@ class AccountState:
                     writer,
                     head.sequence,
                     bytes.fromhex(head.digest),
-                    now,
+                    at,
                     now,
                 ),
             )
         return int(dropped)
-
-    def _hold(self) -> None:
-        """Has messages wait for a person that did, unless their octets are archived by now.
-
-        Where UIDLs prove nothing, one that was never fetched cannot be told from the next.
-        """
-        self._db.execute(
-            "INSERT OR IGNORE INTO messages (account_id, uidl, listed_size, stage, listed_at,"
-            " problem, reason) SELECT a.id, w.uidl, w.listed_size, 'listed', 0, 'held', w.reason"
-            " FROM temp.waiting w JOIN accounts a ON a.id = ? WHERE w.uidl NOTNULL"
-            " AND a.distrusted IS NULL AND NOT EXISTS (SELECT 1 FROM messages m"
-            " WHERE m.account_id = a.id AND m.uidl = w.uidl AND (m.digest IS NULL"
-            " OR lower(hex(m.digest)) = w.digest)) ORDER BY w.rowid",
-            (self.row,),
-        )
-        self._db.execute("DELETE FROM temp.waiting")

@@ -18,6 +18,7 @@ from archiver.state import AccountLock, StatePaths
 from archiver.store import ObjectMissing, Store, open_store
 from archiver.verbs.rebuild.installing import Aside, Place
 from archiver.verbs.rebuild.replaying import AccountRebuilt, Rebuilding
+from archiver.verbs.rebuild.snapshot import fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,14 @@ def rebuild(
             stack.enter_context(AccountLock(paths.locks, name, "rebuild"))
         place.clear()
         stack.callback(place.clear)
+        snapshot = None
         if wanted.accounts and paths.ledger.exists():
             copy(paths.ledger, place.building, stopping=stopping)
+        else:
+            snapshot = fetch(store, place.building, lambda text: reporter.note("rebuild", text))
         work = Rebuilding(store, paths.root, reporter, clock, stopping)
         with Ledger.open(place.building) as ledger:
-            accounts = _replayed(work, ledger, found, names)
+            accounts = _replayed(work, ledger, found, names, snapshot)
             needed = landing.all_segments(ledger)
             renew_writer(ledger)
         if not wanted.partial and not all(account.is_whole for account in accounts):
@@ -145,13 +149,17 @@ def _tell(found: Survey, names: Sequence[str], reporter: Reporter) -> None:
 
 
 def _replayed(
-    work: Rebuilding, ledger: Ledger, found: Survey, names: Sequence[str]
+    work: Rebuilding,
+    ledger: Ledger,
+    found: Survey,
+    names: Sequence[str],
+    snapshot: str | None,
 ) -> tuple[AccountRebuilt, ...]:
     began = work.clock.now()
     with Replay(ledger, work.store.url) as replay:
-        for name in names:
-            replay.forget(name)
-        rebuilt = tuple(work.account(replay, name, found.of(name)) for name in names)
+        if snapshot is not None:
+            replay.strip(names)
+        rebuilt = tuple(work.account(replay, name, found.of(name), snapshot) for name in names)
     for done in rebuilt:
         run = begin_run(ledger, account(ledger, done.row), "rebuild", began)
         code = 0 if done.is_whole else IntegrityError.exit_code

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from archiver.chains import Break, Chain, ChainReader
 from archiver.errors import IntegrityError, Interrupted, UnknownFormat
-from archiver.format import CheckpointHead
+from archiver.format import ChainHead
 from archiver.ledger.replay import AccountReplay, Replay
 from archiver.model import Clock, Reporter
 from archiver.store import Store
 from archiver.verbs.rebuild.checkpoint import Checkpoints
+from archiver.verbs.rebuild.snapshot import is_in_chains
+
+Heads = dict[str, tuple[int, ChainHead]]
+"""By writer, the link of a chain up to which it is known, and when that was drafted."""
 
 
 @dataclass(slots=True)
@@ -23,7 +27,8 @@ class AccountRebuilt:
         host: its server, as the manifests name it.
         messages: how many messages and links its ledger has.
         manifests: how many manifests were read.
-        checkpoint: the key of the one that they follow, None where all of them were read.
+        checkpoint: the key of the one that they follow, None where they follow none.
+        snapshot: when the copy of the ledger was taken that they follow, None for none.
         dropped: links to octets that nothing named; such messages are fetched again.
         breaks: where its chains do not hold.
         head: the digest of the newest manifest, None where none could be read.
@@ -36,6 +41,7 @@ class AccountRebuilt:
     messages: int = 0
     manifests: int = 0
     checkpoint: str | None = None
+    snapshot: str | None = None
     dropped: int = 0
     breaks: list[Break] = field(default_factory=list)
     head: str | None = None
@@ -57,8 +63,16 @@ class Rebuilding:
     clock: Clock
     stopping: Callable[[], bool]
 
-    def account(self, replay: Replay, name: str, chains: Sequence[Chain]) -> AccountRebuilt:
+    def account(
+        self, replay: Replay, name: str, chains: Sequence[Chain], snapshot: str | None
+    ) -> AccountRebuilt:
         """Replays an account.
+
+        Args:
+            replay: the ledger.
+            name: the account's id.
+            chains: its chains, as the store has them.
+            snapshot: when a copy of a ledger was taken that the ledger is, None if it is none.
 
         Raises:
             UnknownFormat: a newer version wrote some of it.
@@ -67,13 +81,15 @@ class Rebuilding:
         """
         began = self.clock.monotonic()
         done = AccountRebuilt(name)
-        account, begin = self._checkpoint(replay, done, chains)
-        covers = {} if begin is None else begin.covers
-        heads = {writer: (0, head) for writer, head in covers.items()}
-        if begin is not None:
-            heads[begin.writer] = (begin.at or 0, covers[begin.writer])
+        heads = self._snapshot(replay, done, snapshot)
+        if heads:
+            account = replay.account(name)
+        else:
+            replay.forget(name)
+            account, heads = self._checkpoint(replay, done, chains)
+        begin = {writer: head for writer, (_, head) in heads.items()}
         with ChainReader(self.store, done.breaks.append) as reader:
-            for link in reader.joined([(each, covers.get(each.writer)) for each in chains]):
+            for link in reader.joined([(each, begin.get(each.writer)) for each in chains]):
                 self._look_up(done, account)
                 try:
                     account.apply(link.manifest, link.name)
@@ -84,19 +100,35 @@ class Rebuilding:
                 done.manifests += 1
             heads |= reader.heads
         newest = sorted(heads.items(), key=lambda item: (item[1][0], item[0]))
-        in_order = [(writer, head) for writer, (_, head) in newest]
+        in_order = [(writer, at, head) for writer, (at, head) in newest]
         done.dropped = account.finish(in_order, self.clock.now())
         done.row = account.row
         done.host = account.host
         done.messages = account.messages
-        done.head = in_order[-1][1].digest if in_order else None
+        done.head = in_order[-1][2].digest if in_order else None
         done.seconds = self.clock.monotonic() - began
         self.reporter.progress(name, "rebuild", done.messages, done.messages)
         return done
 
+    def _snapshot(self, replay: Replay, done: AccountRebuilt, snapshot: str | None) -> Heads:
+        """The links up to which the ledger knows the account already; none where it does not."""
+        if snapshot is None:
+            return {}
+        heads = replay.told_up_to(done.account)
+        if heads is None or not is_in_chains(self.store, done.account, heads):
+            self.reporter.note(
+                done.account,
+                f"the copy of the ledger of {snapshot} is passed over: it does not fit the chains",
+            )
+            return {}
+        done.snapshot = snapshot
+        return heads
+
     def _checkpoint(
         self, replay: Replay, done: AccountRebuilt, chains: Sequence[Chain]
-    ) -> tuple[AccountReplay, CheckpointHead | None]:
+    ) -> tuple[AccountReplay, Heads]:
+        """The account as its best checkpoint restates it, and the links that this stands for."""
+
         def note(text: str) -> None:
             self.reporter.note(done.account, text)
 
@@ -112,8 +144,10 @@ class Rebuilding:
                 replay.forget(done.account)
                 continue
             done.checkpoint = opened.key
-            return account, opened.checkpoint.head
-        return replay.account(done.account), None
+            head = opened.checkpoint.head
+            heads = {writer: (0, link) for writer, link in head.covers.items()}
+            return account, heads | {head.writer: (head.at or 0, head.covers[head.writer])}
+        return replay.account(done.account), {}
 
     def _look_up(self, done: AccountRebuilt, account: AccountReplay) -> None:
         """Between two manifests: says how far it has come, and ends where that is wanted."""

@@ -71,7 +71,7 @@ def replayed(path: Path, told: list[manifests.Manifest], **changed: Any) -> dict
             for manifest in told:
                 account.apply(read_manifest(manifest.octets)[1], manifest.key)
             head, _ = read_manifest(told[-1].octets)
-            heads = [(head.writer, ChainHead(head.sequence, told[-1].digest))]
+            heads = [(head.writer, 0, ChainHead(head.sequence, told[-1].digest))]
             assert account.finish(heads, NOW) == 0
         assert not events.waiting(fresh, owner(fresh))
         events.describe(fresh, owner(fresh))
@@ -101,7 +101,8 @@ def restored(ledger: Ledger, path: Path) -> dict[str, Any]:
         with Replay(fresh, STORE) as replay:
             account = replay.account(NAME)
             assert [*account.restate(checkpoint, "a checkpoint")]
-            account.finish(checkpoint.head.covers.items(), NOW)
+            covers = checkpoint.head.covers
+            account.finish([(writer, 0, covers[writer]) for writer in covers], NOW)
         return dump(fresh)
 
 
