@@ -18,7 +18,7 @@ from archiver.clock import StoppableClock
 from archiver.config import AccountSettings, Settings
 from archiver.deleting import NO_ORDER, Deleting, Order, words
 from archiver.dispatch import Dispatch
-from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, LedgerDamaged, worst
+from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.fetching import Fetching
 from archiver.indexing import Indexer, trust_marks
 from archiver.ledger import Ledger, checkpoints, events, landing, manifests
@@ -32,6 +32,7 @@ from archiver.ledger.accounts import (
 )
 from archiver.ledger.holding import hold
 from archiver.ledger.seen import Counts
+from archiver.ledger.snapshots import check_present
 from archiver.ledger.status import problem_count
 from archiver.mailbox import mailbox
 from archiver.model import Clock, Reconciliation, Reporter
@@ -141,6 +142,7 @@ class _Run:
         sign = signing_with(settings.signing_key)
         self.paths = StatePaths(Path(settings.state))
         self.paths.create()
+        check_present(self.paths.ledger, self.paths.snapshots)
         self.ledger = Ledger.open(self.paths.ledger)
         self.spool = Spool(self.paths.spool, settings.spool_limit)
         self.indexer = Indexer(self.paths.index, self.paths.ledger, reporter)
@@ -335,11 +337,7 @@ class _Run:
         snapshots = Snapshots(
             self.ledger, self.paths, self.dispatch, self.reporter, self.clock, self.stop.asked
         )
-        try:
-            for account in self.accounts[:1]:
-                snapshots.keep(account.ledger_account)
-        except LedgerDamaged as error:
-            self._share(error)
+        self._each(self.accounts[:1], snapshots.keep)
 
     def outcome(self) -> Outcome:
         """Adds up, and writes down how the run ended."""
@@ -354,8 +352,9 @@ class _Run:
         return Outcome(tuple(reports), tuple(self.errors), worst(codes))
 
     def _share(self, error: ArchiverError) -> None:
-        """Keeps an error that concerns every account."""
-        self.errors.append(error)
+        """Keeps an error that concerns every account, once if several threads met it."""
+        if not any(error.message in known.message for known in self.errors):
+            self.errors.append(error)
         for account in self.accounts:
             account.codes.append(error.exit_code)
 

@@ -17,6 +17,7 @@ from archiver.ledger.snapshots import describe, is_due, remember, take, thin_out
 from archiver.model import Clock, Reporter
 from archiver.state import AccountLock, StatePaths
 from archiver.workers import KeepSnapshot
+from archiver.working import Account
 
 _NAME = "ledger"
 
@@ -41,13 +42,13 @@ class Snapshots:
     clock: Clock
     stopping: Callable[[], bool]
 
-    def keep(self, owner: LedgerAccount) -> None:
+    def keep(self, account: Account) -> None:
         """Takes a copy and puts it into this account's store, if one is due.
 
         Raises:
             LedgerDamaged: the ledger is, which a copy shows.
         """
-        now = self.clock.now()
+        owner, now = account.ledger_account, self.clock.now()
         if self.stopping() or self.dispatch.error or not is_due(self.ledger, owner.store, now):
             return
         try:

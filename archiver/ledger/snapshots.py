@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from archiver.errors import LocalDiskError
+from archiver.errors import LedgerDamaged, LocalDiskError
 from archiver.format import Snapshot, WriterHead, time_text
 from archiver.ledger.copying import copy
 from archiver.ledger.database import Ledger
@@ -74,6 +74,23 @@ def _key(store: int) -> str:
 
 def _digests(heads: Heads) -> dict[str, str]:
     return {account: head.digest for account, head in heads.items()}
+
+
+def check_present(ledger: Path, directory: Path) -> None:
+    """Refuses to begin anew where there was a ledger: all would be fetched and stored once more.
+
+    Args:
+        ledger: where the ledger should be.
+        directory: where copies of it are.
+
+    Raises:
+        LedgerDamaged: it is gone, or empty, and there are copies of it.
+    """
+    if not (ledger.exists() and ledger.stat().st_size) and any(directory.glob("ledger-*.db")):
+        raise LedgerDamaged(
+            f"{ledger} is gone, though there are copies of it in {directory}",
+            hint="archiver rebuild brings it back; to begin anew, remove the copies as well",
+        )
 
 
 def take(ledger: Path, directory: Path, now: float, *, stopping: Callable[[], bool]) -> Path:

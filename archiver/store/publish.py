@@ -38,7 +38,8 @@ def create(target: Path, chunks: Iterable[bytes]) -> bool:
         False if something has that name already: nothing was changed then.
 
     Raises:
-        OSError: the disk is full, or anything else; there is no such file then.
+        OSError: the disk is full, or anything else. There is no such file then, or it is whole and
+            its name may still be lost: whoever finds it has to sync the directory.
     """
     descriptor = _open_unnamed(target.parent)
     if descriptor is None:
@@ -63,7 +64,7 @@ def overwrite(target: Path, octets: bytes) -> None:
     """Writes a file durably, in place of one that may be there.
 
     Raises:
-        OSError: what was there before is still there.
+        OSError: what was there before is still there, or comes back after a loss of power.
     """
     with _hidden(target.parent, (octets,)) as hidden:
         hidden.rename(target)

@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -175,68 +173,7 @@ def test_a_ledger_that_is_none(plain: Archiver) -> None:
     assert (plain.home / "s" / "ledger.db").read_text().startswith("these are notes")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB, where root may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(place)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        missing = f"no file system can be mounted here: {done.stderr.strip()}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 BIG = [b"Subject: big %d\n\n" % n + b"0123456789\n" * 30_000 for n in range(12)]
-
-
-def test_a_full_disk_under_the_state(
-    mailbox: Mailbox, archiver: Archiver, small_disk: Path
-) -> None:
-    """With no room in the spool the run ends, nothing is lost, and all is archived later."""
-    mailbox.add(BIG)
-    state = ("--store", "archive", "--state", "disk/s")
-    done = archiver("run", *source(mailbox), *state, code=3)
-    assert "is full" in one_clear_line(done)
-    held = read_mailbox(mailbox.port, mailbox.user, mailbox.password)
-    assert len(held) == len(BIG)
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    archiver("run", *source(mailbox), *state)
-    check_archive(objects_in_directory(archiver.home / "archive"), account_of(mailbox), held)
-
-
-def test_a_full_disk_under_the_store(
-    mailbox: Mailbox, archiver: Archiver, small_disk: Path
-) -> None:
-    """With no room in the store the mail waits in the spool, and is stored when there is."""
-    mailbox.add(BIG)
-    options = (*source(mailbox), "--store", "disk/archive", "--state", "s")
-    done = archiver("run", *options, code=6)
-    assert "No space left" in one_clear_line(done)
-    held = read_mailbox(mailbox.port, mailbox.user, mailbox.password)
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    archiver("run", *options)
-    check_archive(objects_in_directory(small_disk / "archive"), account_of(mailbox), held)
-
-
-def test_a_store_that_is_read_only(mailbox: Mailbox, archiver: Archiver, small_disk: Path) -> None:
-    """A store that may not be written is exit code 6."""
-    mailbox.add(SMALL)
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    options = (*source(mailbox), "--store", "disk/archive", "--state", "s")
-    assert "Read-only" in one_clear_line(archiver("run", *options, code=6))
-
-
-def test_a_state_that_is_read_only(plain: Archiver, small_disk: Path) -> None:
-    """A state directory that may not be written is exit code 3."""
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    options = ("--server", NOBODY, "--password-env", PASSWORD, "--store", "archive")
-    done = plain("run", *options, "--state", "disk/s", code=3)
-    assert "Read-only" in one_clear_line(done)
 
 
 def test_limit(mailbox: Mailbox, archiver: Archiver) -> None:

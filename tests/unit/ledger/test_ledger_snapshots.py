@@ -13,7 +13,15 @@ from archiver.errors import Interrupted, LedgerDamaged, LocalDiskError
 from archiver.ledger import Ledger, copying, manifests
 from archiver.ledger.accounts import open_account, renew_writer, writer
 from archiver.ledger.schema import MIGRATION_NAMES
-from archiver.ledger.snapshots import chain_heads, describe, is_due, remember, take, thin_out
+from archiver.ledger.snapshots import (
+    chain_heads,
+    check_present,
+    describe,
+    is_due,
+    remember,
+    take,
+    thin_out,
+)
 
 DAY = 86_400
 TODAY = datetime.fromtimestamp(NOW, UTC).date()
@@ -150,6 +158,22 @@ def test_not_due_before_anything_is_archived(tmp_path: Path) -> None:
     with new_ledger(tmp_path) as ledger:
         Run(ledger).visit([mail("u1", "one")])
         assert not is_due(ledger, 1, NOW)
+
+
+def test_a_ledger_that_is_gone(ledger: Ledger) -> None:
+    """Where copies show that there was a ledger none is begun anew, unless they go as well."""
+    path, directory = ledger.path, ledger.path.parent / "snapshots"
+    check_present(path, directory)
+    file = taken(ledger)
+    check_present(path, directory)
+    for lost in (path.with_name("none.db"), path.with_name("empty.db")):
+        if lost.name == "empty.db":
+            lost.touch()
+        with pytest.raises(LedgerDamaged, match="is gone") as caught:
+            check_present(lost, directory)
+        assert "archiver rebuild" in caught.value.hint
+    file.unlink()
+    check_present(path.with_name("none.db"), directory)
 
 
 def test_thinned_out(tmp_path: Path) -> None:

@@ -167,6 +167,26 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -
     assert spool.used == 0
 
 
+def test_a_name_that_is_not_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment whose directory cannot be synced is none, whole as it may be."""
+    spool = Spool(tmp_path, 100)
+    segment = spool.create(ME, NOW)
+    segment.write(b"x")
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        with pytest.raises(LocalDiskError, match="Input/output error"):
+            segment.commit()
+    assert list((tmp_path / ME).iterdir()) == []
+    assert spool.used == 0
+
+
 def test_no_permission(tmp_path: Path) -> None:
     """A spool that cannot be written is the local disk's fault."""
     (tmp_path / ME).write_bytes(b"in the way")

@@ -116,6 +116,30 @@ def test_found_octets_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert synced == [tmp_path / "a"]
 
 
+def test_a_name_that_is_not_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a directory cannot be synced nothing is said to be stored, until it can."""
+    store = DirectoryStore(tmp_path)
+    store.put("a/first", ONE, content_type=TYPE)
+    real = os.fsync
+    failures = 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal failures
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            failures += 1
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="Input/output error"):
+                store.put("a/second", ONE, content_type=TYPE)
+    assert failures == 2
+    store.put("a/second", ONE, content_type=TYPE)
+    assert (tmp_path / "a/second").read_bytes() == b"one"
+
+
 def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     """Who may read the archive is for the user's umask to say."""
     before = os.umask(0o027)
