@@ -56,7 +56,7 @@ def damaged(path: Path, what: str) -> LedgerDamaged:
     """The error that says that a ledger is damaged, and ``what`` shows it."""
     return LedgerDamaged(
         f"{path} is damaged: {what}",
-        hint="archiver rebuild makes it again from the store; nothing was touched there",
+        hint="archiver rebuild --replace makes it again from the store, and moves this one aside",
     )
 
 
@@ -68,8 +68,7 @@ def _expected(error: sqlite3.DatabaseError, path: Path) -> ArchiverError | None:
     if code == sqlite3.SQLITE_NOTADB:
         return UsageError(
             f"{path} is not a usable ledger: {error}",
-            hint="archiver rebuild makes one from the store, or use another --state;"
-            " nothing was touched",
+            hint="archiver rebuild --replace makes one from the store; or use another --state",
         )
     if code == sqlite3.SQLITE_BUSY:
         return AlreadyRunning(

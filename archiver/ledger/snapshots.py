@@ -89,7 +89,7 @@ def check_present(ledger: Path, directory: Path) -> None:
     if not (ledger.exists() and ledger.stat().st_size) and any(directory.glob("ledger-*.db")):
         raise LedgerDamaged(
             f"{ledger} is gone, though there are copies of it in {directory}",
-            hint="archiver rebuild brings it back; to begin anew, remove the copies as well",
+            hint="archiver rebuild --replace brings it back; to begin anew, remove the copies too",
         )
 
 

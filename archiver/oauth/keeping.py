@@ -178,7 +178,8 @@ class Keeper:
                 with suppress(OSError):
                     new.unlink()
                 raise
-            sync_directory(self._directory)
+            for directory in (self._directory, self._directory.parent):
+                sync_directory(directory)
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

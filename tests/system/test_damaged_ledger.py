@@ -1,5 +1,6 @@
 """A ledger that came to harm: it is told before anything is done, with what to do about it."""
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -8,12 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from by_hand import objects_in_directory
 from command import PASSWORD, Archiver, one_clear_line
 
 from infra.faulty_pop3 import FaultyPop3
 
 MAIL = [
-    (f"u{number}", f"Message-ID: <{number}@x>\r\n\r\n".encode() + b"x" * 60_000)
+    (f"u{number}", f"Message-ID: <{number}@x>\r\n\r\n".encode() + b"x" * 60_000 + b"\r\n")
     for number in range(60)
 ]
 
@@ -70,9 +72,19 @@ def test_damage_after_a_kill(archiver: Archiver, ledger: Path) -> None:
         for verb, given in (("run", options(server)), ("status", ("--state", "s"))):
             done = archiver(verb, *given, code=7)
             assert "ledger.db is damaged: " in one_clear_line(done)
-            assert "archiver rebuild makes it again from the store" in done.stderr
+            assert "archiver rebuild --replace makes it again from the store" in done.stderr
         assert everything(archiver.home) == before
         assert len(server.commands) == heard
+        archiver("rebuild", "--replace", "--store", "archive", "--state", "s")
+        report = archiver("run", *options(server)).record
+    assert (report["listed"], report["remaining"]) == (len(MAIL), 0)
+    assert report["known"] + report["fetched"] == len(MAIL)
+    assert report["known"] >= 10
+    objects = objects_in_directory(archiver.home / "archive")
+    kept = {Path(key).stem for key in objects if key.endswith(".eml")}
+    assert {hashlib.sha256(octets).hexdigest() for _, octets in MAIL} <= kept
+    status = archiver("status", "--state", "s", "--json").record
+    assert status["stages"]["archived"] == len(MAIL)
 
 
 def test_damage_found_by_a_copy(archiver: Archiver, ledger: Path) -> None:
