@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archiving_helpers import NAME, Bench, message
+from archiving_helpers import NAME, Bench, Time, message
+from ledger_dump import dump
 
+from archiver.config import StoreSettings
 from archiver.errors import StoreError
 from archiver.format import (
     StoredCheckpoint,
@@ -18,8 +20,12 @@ from archiver.format import (
 from archiver.format.records import Archived, CheckpointAt
 from archiver.ledger import Ledger, checkpoints
 from archiver.ledger.accounts import account, open_account, renew_writer, writer
-from archiver.state import Spool
+from archiver.state import Spool, StatePaths
+from archiver.store.memory import MemoryStore
+from archiver.verbs.rebuild import Wanted, rebuild
 from archiver.workers import PutFile
+
+URL = "memory://checkpoints"
 
 
 @pytest.fixture
@@ -27,8 +33,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """An account with two manifests, which is as long as a chain may become here."""
     monkeypatch.setattr(checkpoints, "EVERY", 2)
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        open_account(ledger, NAME, store_url="memory://x", host="h")
-        made = Bench(ledger, Spool(tmp_path / "spool", 1 << 20))
+        open_account(ledger, NAME, store_url=URL, host="h")
+        store = MemoryStore("checkpoints")
+        store._objects.clear()
+        made = Bench(ledger, Spool(tmp_path / "spool", 1 << 20), store)
         for word in ("one", "two"):
             made.archivist().archive(made.land(message(word, b"shared part")))
         yield made
@@ -132,3 +140,28 @@ def test_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str) -> Non
     assert len(named(bench)) == 1
     assert named(bench)[0].key in stored(bench)
     assert not [*bench.ledger.path.parent.glob("checkpoint*")]
+
+
+def test_the_same_ledger_with_and_without(bench: Bench, tmp_path: Path) -> None:
+    """A rebuild gives the ledger that was lost, from a checkpoint and from the chain alone."""
+    bench.archivist().archive(bench.land(message("three", b"shared part")))
+    chronicle(bench)
+    bench.archivist().archive(bench.land(message("four"), message("five", b"a part")))
+    chronicle(bench)
+    lost = dump(bench.ledger)
+    keys = stored(bench)
+    for name, checkpoint, manifests in (("with", keys[-1], 1), ("without", None, 6)):
+        paths = StatePaths(tmp_path / name)
+        (done,) = rebuild(
+            StoreSettings(URL),
+            paths,
+            Wanted(),
+            reporter=bench.quiet,
+            clock=Time(),
+            stopping=lambda: False,
+        ).accounts
+        assert (done.checkpoint, done.manifests) == (checkpoint, manifests)
+        with Ledger.open(paths.ledger) as ledger:
+            assert dump(ledger) == lost
+        for key in keys:
+            bench.store._objects.pop(key, None)
