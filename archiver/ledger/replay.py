@@ -26,7 +26,7 @@ from archiver.ledger.told import strip, told_up_to
 
 _RECORDS_AT_ONCE = 10_000
 _PRAGMAS = (
-    "PRAGMA cache_size = -65536",  # KiB
+    "PRAGMA cache_size = -16384",  # KiB
     # Every reference is made here; a batch could otherwise not be removed without a long search.
     "PRAGMA foreign_keys = OFF",
 )
