@@ -256,3 +256,39 @@ def test_damage_in_the_ledger_that_was_built(
         place.rebuild(archive)
     assert place.files() == []
     assert survey(DirectoryStore(archive.root)).accounts() == [NAME]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "archiver.verbs.rebuild.installing._duplicate",
+        "archiver.verbs.rebuild.installing.sync_directory",
+        "archiver.verbs.rebuild.installing.sync_file",
+        "archiver.verbs.rebuild.installing.Presence.trust",
+        "archiver.verbs.rebuild.making.check",
+    ],
+)
+def test_killed_while_it_takes_the_place(
+    archive: Archive, place: Place, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Wherever it is cut, there is a ledger at any time, and nothing that was there is lost."""
+    place.rebuild(archive)
+    segment = place.paths.spool / "me/b9.seg"
+    segment.parent.mkdir()
+    segment.write_bytes(b"12345")
+    old = place.paths.ledger.read_bytes()
+    archive.manifest(archived("four", "b3"))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.rebuild(archive, replace=True)
+    assert len(place.uidls()) in (3, 4)
+    place.rebuild(archive, replace=True)
+    assert len(place.uidls()) == 4
+    octets = [(place.paths.root / name).read_bytes() for name in place.files()]
+    assert old in octets
+    assert b"12345" in octets
