@@ -94,7 +94,7 @@ class Archivist:
         """
         batch = landing.load(self.ledger, name)
         owner = owner_of(self.ledger, name)
-        self._hold(owner)
+        self.hold(owner)
         progress = Progress()
         if batch.messages:
             progress = self._store(batch, owner)
@@ -102,7 +102,13 @@ class Archivist:
             progress = self._seal(name, owner, progress)
         return progress
 
-    def _hold(self, owner: LedgerAccount) -> None:
+    def hold(self, owner: LedgerAccount) -> None:
+        """Takes the lease of an account, or sees that it is held.
+
+        Raises:
+            AlreadyRunning: another machine archives this account.
+            StoreError: the store refuses or cannot be reached.
+        """
         self.leases.hold(owner.name, writer(self.ledger), self.worker)
 
     def _store(self, batch: Batch, owner: LedgerAccount) -> Progress:
@@ -260,13 +266,22 @@ class Archivist:
 
     def _write_manifest(self, batch: Batch, owner: LedgerAccount) -> None:
         if not batch.messages and not batch.linked:
-            manifests.close_empty(self.ledger, batch.id, self.clock.now())
+            self._close(batch, owner)
             return
         if not manifests.is_proven(self.ledger, owner, batch):
             # Whoever was to put the part may have failed: the next try puts it from here.
             copies.forget(self.ledger, owner, batch.id, ())
             raise Deferred(batch.id)
         self._extend_chain(owner, batch)
+
+    def _close(self, batch: Batch, owner: LedgerAccount) -> None:
+        """Archives a batch that brings no messages: what was moved into it is to be named first."""
+        while events.waiting(self.ledger, owner) > events.MOST_IN_A_MANIFEST:
+            self._extend_chain(owner, None)
+        if events.waiting(self.ledger, owner):
+            self._extend_chain(owner, batch)
+        else:
+            manifests.close_empty(self.ledger, batch.id, self.clock.now())
 
     def _extend_chain(self, owner: LedgerAccount, batch: Batch | None) -> None:
         draft = self._draft(owner, batch)
@@ -296,6 +311,28 @@ class Archivist:
             if checkpoints.due(self.ledger, owner):
                 self._write_checkpoint(owner)
                 self._empty_outbox(owner)
+
+    def restate(self, owner: LedgerAccount) -> dict[str, int]:
+        """Has a checkpoint say again what is live, however short the chain is.
+
+        Returns:
+            For each writer the last link whose content the checkpoint makes good.
+
+        Raises:
+            AlreadyRunning: another machine archives this account.
+            StoreError: the store refuses or cannot be reached.
+            LocalDiskError: there is no room for a checkpoint.
+        """
+        self.hold(owner)
+        with self.chain(owner.name):
+            self._finish_drafts(owner)
+            self._empty_outbox(owner)
+            if writer(self.ledger) not in manifests.proven_ends(self.ledger, owner):
+                self._extend_chain(owner, None)
+            covered = manifests.proven_ends(self.ledger, owner)
+            self._write_checkpoint(owner)
+            self._empty_outbox(owner)
+        return covered
 
     def _empty_outbox(self, owner: LedgerAccount) -> None:
         while events.waiting(self.ledger, owner):

@@ -12,20 +12,24 @@ import typer
 
 from archiver.cli import options
 from archiver.cli.output import octets, print_json
+from archiver.cli.progress import PlainReporter
 from archiver.cli.shown import harmless
+from archiver.cli.stopping import stopping
 from archiver.cli.takes import takes
 from archiver.cli.watching import watch
 from archiver.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
+    from archiver.config import Settings
     from archiver.ledger.naming import Named
-    from archiver.verbs.audit import Audited, Finding, Sample
+    from archiver.mending import Mended
+    from archiver.verbs.audit import Audited, Finding, Sample, Wanted, Watch
 
 _SEEDS = 1 << 32
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
-@takes(options.STORE, options.PLACE)
+@takes(options.MAILBOX, options.STORE, options.SIGNING, options.PLACE)
 def command(
     accounts: Annotated[
         list[str] | None,
@@ -55,11 +59,17 @@ def command(
     connections: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many objects are read at once.")
     ] = 8,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Put again what is damaged, where its octets can still be had."
+        ),
+    ] = False,
     as_json: options.Json = False,
     **given: Any,
 ) -> None:
-    """Check that the store still holds what was archived; change nothing."""
-    from archiver.verbs.audit import Demands, Wanted, audit_archive
+    """Check that the store still holds what was archived, and change nothing without --repair."""
+    from archiver.verbs.audit import Demands, Wanted
 
     found = options.archive(given)
     chosen = _sample(sample, seed)
@@ -74,18 +84,33 @@ def command(
     shown = _Shown(as_json)
     watching = watch(quiet=as_json)
     began = time.monotonic()
+    look = _repair if repair else _audit
     with watching.showing():
-        audited = audit_archive(
-            found.store,
-            Path(found.state),
-            wanted,
-            tell=shown.finding,
-            watch=watching,
-            now=time.time(),
-        )
-    shown.summary(audited, chosen, time.monotonic() - began)
-    if audited.damage:
+        audited, repaired = look(found, wanted, shown, watching)
+    shown.summary(audited, repaired, chosen, time.monotonic() - began)
+    if audited.damage > (repaired or 0):
         raise typer.Exit(IntegrityError.exit_code)
+
+
+def _audit(
+    found: "Settings", wanted: "Wanted", shown: "_Shown", watching: "Watch"
+) -> tuple["Audited", int | None]:
+    from archiver.verbs.audit import audit_archive
+
+    state, now = Path(found.state), time.time()
+    audited = audit_archive(found.store, state, wanted, tell=shown.finding, watch=watching, now=now)
+    return audited, None
+
+
+def _repair(
+    found: "Settings", wanted: "Wanted", shown: "_Shown", watching: "Watch"
+) -> tuple["Audited", int | None]:
+    from archiver.repairing import Audience, repair
+
+    audience = Audience(shown.finding, shown.mended, watching, PlainReporter())
+    with stopping() as stop:
+        done = repair(found, wanted, audience, stop)
+    return done.audited, done.repaired
 
 
 def _sample(text: str | None, seed: int | None) -> "Sample | None":
@@ -137,15 +162,44 @@ class _Shown:
         words = f"{finding.key}: {finding.what}: {finding.means}; {finding.todo}"
         typer.echo(harmless(f"{mark}  {account}{words}"))
 
-    def summary(self, audited: "Audited", sample: "Sample | None", seconds: float) -> None:
+    def mended(self, mended: "Mended") -> None:
+        """What became of a finding."""
+        if self._as_json:
+            print_json(_mended_json(mended))
+            return
+        mark = "repaired" if mended.done else "not repaired"
+        account = f"{mended.account}  " if mended.account else ""
+        new = f": {mended.new}" if mended.new is not None else ""
+        typer.echo(harmless(f"{mark}  {account}{mended.key}: {mended.how}{new}"))
+
+    def summary(
+        self,
+        audited: "Audited",
+        repaired: int | None,
+        sample: "Sample | None",
+        seconds: float,
+    ) -> None:
         """What was looked at and how it ended."""
         if self._as_json:
-            print_json(summary_json(audited, sample, seconds))
+            print_json(summary_json(audited, repaired, sample, seconds))
         else:
-            _print_summary(audited, sample, seconds)
+            _print_summary(audited, repaired, sample, seconds)
 
 
-def summary_json(audited: "Audited", sample: "Sample | None", seconds: float) -> dict[str, Any]:
+def _mended_json(mended: "Mended") -> dict[str, Any]:
+    return {
+        "kind": "repaired" if mended.done else "not-repaired",
+        "damage": False,
+        "account": mended.account or None,
+        "key": mended.key,
+        "what": mended.how,
+        "new_key": mended.new,
+    }
+
+
+def summary_json(
+    audited: "Audited", repaired: int | None, sample: "Sample | None", seconds: float
+) -> dict[str, Any]:
     """The last object that ``audit --json`` prints: these fields are part of the interface."""
     return {
         "kind": "summary",
@@ -160,6 +214,7 @@ def summary_json(audited: "Audited", sample: "Sample | None", seconds: float) ->
         "sample": None if sample is None else str(sample),
         "found": dict(sorted(audited.found.items())),
         "damage": audited.damage,
+        "repaired": repaired,
         "heads": [
             {"account": account, "writer": writer, "sequence": h.sequence, "digest": h.digest}
             for account, writer, h in audited.heads
@@ -169,7 +224,9 @@ def summary_json(audited: "Audited", sample: "Sample | None", seconds: float) ->
     }
 
 
-def _print_summary(audited: "Audited", sample: "Sample | None", seconds: float) -> None:
+def _print_summary(
+    audited: "Audited", repaired: int | None, sample: "Sample | None", seconds: float
+) -> None:
     for account, writer, head in audited.heads:
         typer.echo(f"head    {account}  {writer}  {head.sequence}  {head.digest}")
     for key, count in sorted(audited.chains.keys.items()):
@@ -184,6 +241,7 @@ def _print_summary(audited: "Audited", sample: "Sample | None", seconds: float) 
         f"checked {chains.manifests:,} manifests, {looked.objects:,} objects{read}"
         f" in {seconds:.1f} s"
     )
-    typer.echo(
-        f"{audited.damage:,} findings are damage" if audited.damage else "nothing is damaged"
-    )
+    damage = f"{audited.damage:,} findings are damage" if audited.damage else "nothing is damaged"
+    if audited.damage and repaired is not None:
+        damage += f", {repaired:,} of them are repaired"
+    typer.echo(damage)

@@ -40,6 +40,7 @@ from archiver.format.record_writing import (
     checkpoint_record,
     linked_json,
     locator_json,
+    moved_json,
 )
 from archiver.format.snapshot import (
     SNAPSHOTS_PREFIX,
@@ -99,6 +100,7 @@ __all__ = [
     "manifest_key",
     "manifest_octets",
     "manifest_prefix",
+    "moved_json",
     "parse_mail_key",
     "parse_manifest_key",
     "parse_record",

@@ -5,7 +5,7 @@ Those of events are written by the ledger's triggers, in SQL (``ledger/schema.py
 
 from typing import Any
 
-from archiver.format.records import AccountSays, Archived, Linked
+from archiver.format.records import AccountSays, Archived, Linked, Moved
 from archiver.format.values import time_text
 from archiver.model import Locator
 
@@ -67,6 +67,19 @@ def account_json(says: AccountSays) -> dict[str, Any]:
         "utf8": says.utf8,
         "distrusted": says.distrusted,
         "retires": says.retires,
+    }
+
+
+def moved_json(moved: Moved) -> dict[str, Any]:
+    """A record as manifests write it."""
+    return {
+        "kind": "moved",
+        "what": moved.what,
+        "digest": moved.digest,
+        "locator": locator_json(moved.locator),
+        "proof": moved.proof,
+        "at": None if moved.at is None else time_text(moved.at),
+        "from": moved.old,
     }
 
 

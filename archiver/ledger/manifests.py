@@ -265,6 +265,19 @@ def proven_ends(ledger: Ledger, account: LedgerAccount) -> dict[str, int]:
     )
 
 
+def knows(ledger: Ledger, account: LedgerAccount, writer: str, first: int, count: int) -> bool:
+    """Whether the ledger holds all that so many manifests from ``first`` on have said.
+
+    One that was rebuilt from a chain does not: what was missing there is missing here.
+    """
+    found = ledger.value(
+        "SELECT count(*) FROM manifests WHERE account_id = ? AND store_id = ? AND writer = ?"
+        " AND sequence >= ? AND sequence < ? AND proven_at NOTNULL",
+        (account.row, account.store, writer, first, first + count),
+    )
+    return bool(found == count)
+
+
 def proven_digest(ledger: Ledger, account: LedgerAccount, writer: str, sequence: int) -> str | None:
     """The digest of a proven manifest, None where the ledger does not know it."""
     found = ledger.value(

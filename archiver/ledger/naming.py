@@ -45,6 +45,15 @@ _TABLES = (
     ) WITHOUT ROWID
     """,
     """
+    CREATE TABLE damaged (
+        place INTEGER NOT NULL,
+        is_part INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        sound_version TEXT,
+        PRIMARY KEY (place, is_part, digest)
+    ) WITHOUT ROWID
+    """,
+    """
     CREATE TABLE moved (
         place INTEGER NOT NULL,
         is_part INTEGER NOT NULL,
@@ -61,6 +70,21 @@ _SORTED = """
     WHERE p.prefix >= ? AND p.prefix < ?
     ORDER BY p.prefix, n.is_part, n.digest
     """
+_DAMAGED = """
+    SELECT p.account, p.day, p.batch, n.is_part, n.digest, n.length, n.etag, n.version_id,
+        d.sound_version, p.prefix
+    FROM places p CROSS JOIN damaged d ON d.place = p.id JOIN named n
+        ON n.place = d.place AND n.is_part = d.is_part AND n.digest = d.digest
+    WHERE p.account = ? AND n.is_part = ? AND (p.prefix, n.digest) > (?, ?)
+    ORDER BY p.prefix, n.digest LIMIT ?
+    """
+_ELSEWHERE = """
+    SELECT p.account, p.day, p.batch, n.is_part, n.digest, n.length, n.etag, n.version_id, 0
+    FROM named n JOIN places p ON p.id = n.place
+    WHERE n.digest = ? AND NOT EXISTS (SELECT 1 FROM damaged d
+        WHERE d.place = n.place AND d.is_part = n.is_part AND d.digest = n.digest)
+    LIMIT 10
+    """
 _PLACES_REMEMBERED = 1_000
 _AT_ONCE = 1_000
 
@@ -74,6 +98,14 @@ class Named:
     digest: str
     locator: Locator
     moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A named object that is damaged; ``sound_version`` still holds what was archived."""
+
+    named: Named
+    sound_version: str | None
 
 
 class Names:
@@ -135,6 +167,46 @@ class Names:
                 "INSERT OR IGNORE INTO moved VALUES (?, ?, ?)",
                 (self._place(key), kind is Kind.PART, bytes.fromhex(digest)),
             )
+
+    def damage(self, named: Named, sound_version: str | None) -> None:
+        """Remembers that an object is damaged, in the order of keys."""
+        with explained(self._path):
+            self._db.execute(
+                "INSERT OR IGNORE INTO damaged VALUES (?, ?, ?, ?)",
+                (
+                    self._place(named.locator.key),
+                    named.kind is Kind.PART,
+                    bytes.fromhex(named.digest),
+                    sound_version,
+                ),
+            )
+
+    def damaged(self, account: str, kind: Kind, most: int) -> Iterator[list[Damaged]]:
+        """The damaged objects of an account, so many at a time, in the order of their keys."""
+        last: tuple[str, bytes] = ("", b"")
+        while True:
+            with explained(self._path):
+                rows = self._db.execute(_DAMAGED, (account, kind is Kind.PART, *last, most))
+                page = [(Damaged(_named((*row[:-2], False)), row[-2]), row) for row in rows]
+            if not page:
+                return
+            yield [one for one, _ in page]
+            last = (page[-1][1][-1], page[-1][1][4])
+
+    def is_damaged(self, kind: Kind, digest: str, key: str) -> bool:
+        """Whether the object under a key is remembered as damaged."""
+        with explained(self._path):
+            found = self._db.execute(
+                "SELECT 1 FROM damaged WHERE place = ? AND is_part = ? AND digest = ?",
+                (self._place(key), kind is Kind.PART, bytes.fromhex(digest)),
+            ).fetchone()
+        return found is not None
+
+    def elsewhere(self, digest: str) -> list[Named]:
+        """Other objects of these octets, of any account and kind, not known to be damaged."""
+        with explained(self._path):
+            self._db.execute("CREATE INDEX IF NOT EXISTS named_digest ON named (digest)")
+            return [_named(row) for row in self._db.execute(_ELSEWHERE, (bytes.fromhex(digest),))]
 
     def count(self) -> int:
         """How many objects are named and not given up."""

@@ -5,6 +5,7 @@ known to the index alone, and a mark is set only after the index is safely close
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from archiver.format import raw_key
 from archiver.ledger.accounts import LedgerAccount
@@ -21,27 +22,44 @@ def unread_batches(ledger: Ledger, account: LedgerAccount) -> list[str]:
     return [row[0] for row in rows]
 
 
+_UNREAD = """
+    SELECT a.name, coalesce(k.day, b.day), coalesce(k.name, b.name), m.digest, m.header_digest,
+        m.length, m.fetched_at, CASE WHEN b.archived_at IS NULL THEN b.segment ELSE '' END, m.offset
+    FROM batches b JOIN accounts a ON a.id = b.account_id
+    JOIN messages m ON m.batch_id = b.id AND m.offset IS NOT NULL
+    -- What was moved lies under the prefix of another batch than the one it was spooled in.
+    LEFT JOIN copies c ON c.account_id = a.id AND c.store_id = a.store_id
+        AND c.kind = 'raw' AND c.digest = m.digest
+    LEFT JOIN batches k ON k.id = c.batch_id
+    """
+
+
 def messages_of(ledger: Ledger, batch: str) -> Iterator[UnreadMessage]:
     """The messages of a batch, as whoever reads them needs them."""
-    for row in ledger.rows(
-        "SELECT a.name, b.day, b.name, m.digest, m.header_digest, m.length, m.fetched_at,"
-        " CASE WHEN b.archived_at IS NULL THEN b.segment ELSE '' END, m.offset"
-        " FROM batches b JOIN accounts a ON a.id = b.account_id"
-        " JOIN messages m ON m.batch_id = b.id AND m.offset IS NOT NULL"
-        " WHERE b.name = ? ORDER BY m.offset",
-        (batch,),
-    ):
-        account, day, name, digest, header, length, fetched_at, segment, offset = row
-        yield UnreadMessage(
-            account=account,
-            digest=digest.hex(),
-            header_digest=header.hex(),
-            length=length,
-            fetched_at=fetched_at,
-            key=raw_key(account, day, name, digest.hex()),
-            segment=segment,
-            offset=offset,
-        )
+    rows = ledger.rows(f"{_UNREAD} WHERE b.name = ? ORDER BY m.offset", (batch,))
+    yield from map(_unread, rows)
+
+
+def message_of(ledger: Ledger, account: LedgerAccount, digest: str) -> UnreadMessage | None:
+    """A message of an account by its digest, None where it has no octets of its own."""
+    row = ledger.row(
+        f"{_UNREAD} WHERE m.account_id = ? AND m.digest = ?", (account.row, bytes.fromhex(digest))
+    )
+    return None if row is None else _unread(row)
+
+
+def _unread(row: tuple[Any, ...]) -> UnreadMessage:
+    account, day, name, digest, header, length, fetched_at, segment, offset = row
+    return UnreadMessage(
+        account=account,
+        digest=digest.hex(),
+        header_digest=header.hex(),
+        length=length,
+        fetched_at=fetched_at,
+        key=raw_key(account, day, name, digest.hex()),
+        segment=segment,
+        offset=offset,
+    )
 
 
 def mark_read(ledger: Ledger, batches: Sequence[str], now: float) -> None:

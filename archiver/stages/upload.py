@@ -5,28 +5,23 @@ because a PUT is mostly waiting. A part that the account already has in the stor
 whoever keeps the ledger grants each part once (``claim``).
 """
 
-import hashlib
-import io
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from threading import Semaphore
-from typing import BinaryIO
 
-from archiver.errors import KeyTaken, LocalDiskError, MessageError
+from archiver.errors import KeyTaken, MessageError
 from archiver.format import RAW_TYPE, part_key, raw_key
 from archiver.mail import read_header, read_mail
 from archiver.model import Batch, Copy, Kind, Locator, Mail, Part, Payload, SpooledMessage
+from archiver.stages.parts import PART_TYPE, Parts, release
 from archiver.store import Stat, Store, payload_of, payload_of_slice
 
 THREADS = 4
 _SMALL = 1 << 20
 _WAITING = 2 * THREADS
-_DEFAULT_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ def upload(
                     continue
                 key = raw_key(batch.account, batch.day, batch.id, message.digest)
                 puts.put(Kind.RAW, key, payload, RAW_TYPE, of=message.digest)
-                sink = _Parts(segment.parent, _part_taker(batch, message, puts, claim))
+                sink = Parts(segment.parent, _part_taker(batch, message, puts, claim))
                 read(_read(payload, message, sink, header_only))
                 parts[message.digest] = tuple(sink.digests)
         except BaseException as error:
@@ -98,10 +93,10 @@ def _part_taker(
 
     def take(part: Part, payload: Payload) -> None:
         if not claim(part.digest):
-            _release(payload)
+            release(payload)
             return
         key = part_key(batch.account, batch.day, batch.id, part.digest)
-        puts.put(Kind.PART, key, payload, part.type or _DEFAULT_TYPE, of=message.digest)
+        puts.put(Kind.PART, key, payload, part.type or PART_TYPE, of=message.digest)
 
     return take
 
@@ -114,7 +109,7 @@ def _payload(segment: Path, descriptor: int, message: SpooledMessage) -> Payload
 
 
 def _read(
-    payload: Payload, message: SpooledMessage, sink: "_Parts", header_only: frozenset[str]
+    payload: Payload, message: SpooledMessage, sink: Parts, header_only: frozenset[str]
 ) -> Mail:
     with payload.open() as stream:
         if message.digest in header_only:
@@ -156,7 +151,7 @@ class _Puts:
         """
         self._room.acquire()
         if self._error is not None:
-            _release(payload)
+            release(payload)
             raise self._error
         self._pool.submit(self._put, kind, key, payload, content_type, of)
 
@@ -171,7 +166,7 @@ class _Puts:
         except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
             self._error = self._error or error
         finally:
-            _release(payload)
+            release(payload)
             self._room.release()
 
     def _store_one(self, kind: Kind, key: str, payload: Payload, content_type: str) -> None:
@@ -202,69 +197,3 @@ def _check(stat: Stat, payload: Payload) -> None:
     """Holds the store's own word on what it took against ours."""
     if stat.md5 is not None and stat.md5 != payload.md5.hex():
         raise KeyTaken(f"the store took other octets than ours for {stat.key}")
-
-
-@dataclass(frozen=True, slots=True)
-class _TemporaryFile:
-    """A part too large for memory, in a file that goes when it is stored."""
-
-    path: Path
-
-    def __call__(self) -> BinaryIO:
-        return self.path.open("rb")
-
-
-def _release(payload: Payload) -> None:
-    if isinstance(payload.open, _TemporaryFile):
-        payload.open.path.unlink(missing_ok=True)
-
-
-class _Parts:
-    """Takes a message's parts as they are decoded: small ones in memory, large ones in files."""
-
-    def __init__(self, directory: Path, take: Callable[[Part, Payload], None]) -> None:
-        self._directory = directory
-        self._take = take
-        self._memory = io.BytesIO()
-        self._file: BinaryIO | None = None
-        self._path: Path | None = None
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self.digests: list[str] = []
-
-    def begin(self) -> None:
-        """A part begins."""
-        self._memory, self._file, self._path = io.BytesIO(), None, None
-        self._md5 = hashlib.md5(usedforsecurity=False)
-
-    def write(self, octets: bytes) -> None:
-        """The next decoded octets of it.
-
-        Raises:
-            LocalDiskError: there is no room for a large part.
-        """
-        self._md5.update(octets)
-        try:
-            self._write(octets)
-        except OSError as error:
-            raise LocalDiskError(
-                f"cannot write a decoded part into {self._directory}: {error.strerror}",
-                hint="free space or mend the disk, then run again; nothing is lost",
-            ) from error
-
-    def _write(self, octets: bytes) -> None:
-        if self._file is None and self._memory.tell() + len(octets) > _SMALL:
-            self._path = self._directory / f"part-{secrets.token_hex(8)}.tmp"
-            self._file = self._path.open("xb")
-            self._file.write(self._memory.getvalue())
-            self._memory = io.BytesIO()
-        (self._file or self._memory).write(octets)
-
-    def end(self, part: Part) -> None:
-        """The part is complete."""
-        if self._file is not None and self._path is not None:
-            self._file.close()
-            opener: Callable[[], BinaryIO] = _TemporaryFile(self._path)
-        else:
-            opener = partial(io.BytesIO, self._memory.getvalue())
-        self.digests.append(part.digest)
-        self._take(part, Payload(part.size, part.digest, self._md5.digest(), opener))

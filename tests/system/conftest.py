@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from by_hand import Place, bucket_place, directory_place
 from command import PASSWORD, Archiver
+from vandal import Vandal, bucket_vandal, directory_vandal
 
 from infra.fixtures import Mailbox
 
@@ -21,3 +22,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "directory":
         return directory_place(tmp_path / "archive")
     return bucket_place(request.getfixturevalue("bucket"), "mail/one")
+
+
+@pytest.fixture(params=["directory", "ceph"])
+def vandal(request: pytest.FixtureRequest, tmp_path: Path) -> Vandal:
+    """A store of each kind, and the means to damage it."""
+    if request.param == "directory":
+        return directory_vandal(tmp_path / "archive")
+    return bucket_vandal(request.getfixturevalue("bucket"))

@@ -1,61 +1,13 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
+from audits import MADE, Audits
 from by_hand import client_of, heads
-from command import PASSWORD, Archiver, account_of, one_clear_line, source
+from command import one_clear_line
 from letters import FORWARDED, WITH_LOGO
 from vandal import Vandal, bucket_vandal, directory_vandal
 
-from infra.bench.mailbox import make_messages
 from infra.fixtures import Bucket, Mailbox
-
-MADE = [message.replace(b"\r\n", b"\n") for message in make_messages(20, "mixed", seed=3)]
-FIELDS = {"kind", "damage", "account", "key", "what", "means", "todo"}
-SUMMARY = {
-    "kind", "accounts", "manifests", "checkpoints", "objects", "moved", "unnamed", "read",
-    "octets", "sample", "found", "damage", "heads", "keys", "seconds",
-}  # fmt: skip
-
-
-@pytest.fixture(params=["directory", "ceph"])
-def vandal(request: pytest.FixtureRequest, tmp_path: Path) -> Vandal:
-    """A store of each kind, and the means to damage it."""
-    if request.param == "directory":
-        return directory_vandal(tmp_path / "archive")
-    return bucket_vandal(request.getfixturevalue("bucket"))
-
-
-class Audits:
-    """An archive of a mailbox, and audits of it."""
-
-    def __init__(self, mailbox: Mailbox, vandal: Vandal, home: Path) -> None:
-        self.mailbox = mailbox
-        self.vandal = vandal
-        self.account = account_of(mailbox)
-        self.run = Archiver(home, {PASSWORD: mailbox.password, **vandal.environment})
-        self.options = ("--store", vandal.url, "--state", "s")
-
-    def archive(self, *messages: bytes, options: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Delivers messages and archives them."""
-        self.mailbox.add(messages)
-        done = self.run("run", *source(self.mailbox), *self.options, *options, "--json")
-        return done.record
-
-    def audit(self, *options: object, code: int = 0) -> list[dict[str, Any]]:
-        """What an audit says, which must end so; the summary comes last."""
-        records = self.run("audit", *self.options, *options, "--json", code=code).records
-        assert set(records[-1]) == SUMMARY
-        assert all(set(record) >= FIELDS for record in records[:-1])
-        found = [record for record in records[:-1] if record["damage"]]
-        assert records[-1]["damage"] == len(found)
-        assert bool(found) == (code == 7)
-        return records
-
-    def damage(self, *options: object) -> set[tuple[str, str]]:
-        """The kinds and keys of what is damaged, of which there must be something."""
-        records = self.audit(*options, code=7)
-        return {(one["kind"], one["key"]) for one in records[:-1] if one["damage"]}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from archiver.verbs.audit.archive import audit_archive
+from archiver.verbs.audit.archive import Opened, audit_archive, opened
 from archiver.verbs.audit.audit import Audited, Tell, Wanted, audit
 from archiver.verbs.audit.findings import Finding, Remark, Trouble, finding_json
 from archiver.verbs.audit.manifests import Demands
@@ -9,6 +9,7 @@ __all__ = [
     "Audited",
     "Demands",
     "Finding",
+    "Opened",
     "Remark",
     "Sample",
     "Tell",
@@ -18,5 +19,6 @@ __all__ = [
     "audit",
     "audit_archive",
     "finding_json",
+    "opened",
     "parse_sample",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,6 +10,7 @@ from archiver.config import StoreSettings
 from archiver.errors import LedgerDamaged, UsageError
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import accounts_of, capabilities
+from archiver.ledger.naming import Names
 from archiver.state import StatePaths
 from archiver.store import Store, canonical_url, open_store, remembered
 from archiver.verbs.audit.audit import Audited, Tell, Wanted, audit
@@ -16,30 +18,47 @@ from archiver.verbs.audit.findings import Finding, Remark
 from archiver.verbs.audit.stored import Watch
 
 
-def audit_archive(
-    settings: StoreSettings, state: Path, wanted: Wanted, *, tell: Tell, watch: Watch, now: float
-) -> Audited:
-    """Looks at the store that the settings name.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an audit works with: ``ledger`` is None where this machine knows nothing."""
+
+    store: Store
+    ledger: Ledger | None
+    names: Names
+    scratch: Path
+
+
+@contextmanager
+def opened(settings: StoreSettings, state: Path, threads: int, tell: Tell) -> Iterator[Opened]:
+    """Opens the store that the settings name, and what goes with it.
 
     Args:
         settings: where it is.
         state: the state directory; nothing is made there.
-        wanted: what to look at.
-        tell: takes each finding.
-        watch: hears how far it has come.
-        now: the time, in seconds since the epoch.
+        threads: how many will use the store at once.
+        tell: hears of a ledger that cannot be used.
 
     Raises:
-        UsageError: the settings do not name a store, or it has no such account.
-        StoreError: it cannot be reached or refuses.
-        UnknownFormat: it is of a newer format.
+        UsageError: the settings do not name a store.
+        StoreError: there are no credentials.
         LocalDiskError: there is no room to sort names in.
     """
     with ExitStack() as stack:
         ledger = stack.enter_context(_ledger(StatePaths(state).ledger, tell))
-        store = stack.enter_context(_store(settings, ledger, wanted.threads))
-        scratch = stack.enter_context(TemporaryDirectory(prefix="archiver-audit-"))
-        return audit(store, ledger, Path(scratch), wanted, tell=tell, watch=watch, now=now)
+        store = stack.enter_context(_store(settings, ledger, threads))
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="archiver-audit-")))
+        names = stack.enter_context(Names(scratch / "names.db"))
+        yield Opened(store, ledger, names, scratch)
+
+
+def audit_archive(
+    settings: StoreSettings, state: Path, wanted: Wanted, *, tell: Tell, watch: Watch, now: float
+) -> Audited:
+    """Looks at the store that the settings name; see ``audit`` and ``opened``."""
+    with opened(settings, state, wanted.threads, tell) as found:
+        return audit(
+            found.store, found.ledger, found.names, wanted, tell=tell, watch=watch, now=now
+        )
 
 
 @contextmanager

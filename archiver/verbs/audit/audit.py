@@ -7,7 +7,6 @@ soon as it is known; what has to be sorted lies in a temporary directory.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from archiver.chains import survey
 from archiver.errors import IntegrityError, UnknownFormat, UsageError
@@ -73,7 +72,7 @@ class Audited:
 def audit(
     store: Store,
     ledger: Ledger | None,
-    scratch: Path,
+    names: Names,
     wanted: Wanted,
     *,
     tell: Tell,
@@ -85,7 +84,7 @@ def audit(
     Args:
         store: the store.
         ledger: what this machine knows, if it has archived into that store.
-        scratch: an empty directory, which the caller removes.
+        names: takes what manifests name; still empty.
         wanted: what to look at.
         tell: takes each finding.
         watch: hears how far it has come.
@@ -95,7 +94,7 @@ def audit(
         UsageError: neither the store nor the ledger has such an account.
         UnknownFormat: the store is of a newer format.
         StoreError: the store cannot be reached or refuses.
-        LocalDiskError: the scratch directory's disk is full.
+        LocalDiskError: there is no room for the names.
     """
     found: Counter[Trouble | Remark] = Counter()
 
@@ -103,11 +102,10 @@ def audit(
         found[finding.kind] += 1
         tell(finding, named)
 
-    with Names(scratch / "names.db") as names:
-        looking = _Looking(store, names, wanted, counted, watch)
-        looking.at_format()
-        accounts = looking.at_chains(ledger)
-        objects = looking.at_objects(accounts, now)
+    looking = _Looking(store, names, wanted, counted, watch)
+    looking.at_format()
+    accounts = looking.at_chains(ledger)
+    objects = looking.at_objects(accounts, now)
     return Audited(tuple(accounts), looking.chains, objects, found)
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 from archiver.errors import IntegrityError
-from archiver.format import StoredCheckpoint, parse_record
+from archiver.format import StoredCheckpoint, parse_manifest_key, parse_record
 from archiver.format.records import CheckpointAt
 from archiver.ledger.naming import Names
 from archiver.store import ObjectMissing, Store
@@ -34,8 +34,14 @@ class Checkpoints:
         """Links that are vouched for name these."""
         self._named |= {record.key: record for record in records}
 
-    def check(self, tell: Callable[[Finding], None]) -> Mapping[str, int]:
+    def check(
+        self, tell: Callable[[Finding], None], hold: Callable[[Finding, str, int], None]
+    ) -> Mapping[str, int]:
         """Reads them all.
+
+        Args:
+            tell: takes remarks.
+            hold: takes what is wrong with one, its writer, and the link that it stands behind.
 
         Returns:
             For each writer the last link whose content a sound checkpoint restates.
@@ -47,7 +53,10 @@ class Checkpoints:
         for key, record in sorted(self._named.items()):
             trouble, what = self._look(key, record)
             if trouble is not None:
-                tell(Finding(trouble, self._account, key, what))
+                writer = self._writer(key)
+                facts = (("writer", writer), ("sequence", record.sequence), ("count", 1))
+                found = Finding(trouble, self._account, key, what, facts)
+                hold(found, writer, record.sequence)
                 continue
             self._sound.append(record)
             for writer, link in self._opened(key).head.covers.items():
@@ -75,6 +84,10 @@ class Checkpoints:
             tell(Finding(Trouble.CHECKPOINT_DAMAGED, self._account, newest, error.message))
             return False
         return True
+
+    def _writer(self, key: str) -> str:
+        found = parse_manifest_key(key)
+        return "" if found is None else found.writer
 
     def _look(self, key: str, record: CheckpointAt) -> tuple[Trouble | None, str]:
         hashed = hashlib.sha256()

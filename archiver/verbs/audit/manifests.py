@@ -29,6 +29,7 @@ _TROUBLES = {
     Fault.MISPLACED: Trouble.MANIFEST_MISPLACED,
     Fault.UNLINKED: Trouble.CHAIN_BROKEN,
 }
+_LOSE_NAMES = (*_TROUBLES.values(), Trouble.MANIFEST_REPLACED)
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class AccountChains:
             self.checkpoints.listed += chain.checkpoints
             _Reading(self, chain).read()
         self._miss_ends(last)
-        covered = self.checkpoints.check(tell)
+        covered = self.checkpoints.check(tell, self._hold)
         self.tally.checkpoints += self.checkpoints.sound
         if self.held and not self.checkpoints.restate(self.names, tell):
             covered = {}
@@ -137,15 +138,18 @@ class AccountChains:
         if held.last <= covered:
             tell(Finding(Remark.RESTATED, found.account, found.key, found.what, found.facts))
             return
-        self.tally.incomplete.add(self.account)
+        if found.kind in _LOSE_NAMES:
+            self.tally.incomplete.add(self.account)
         tell(found)
 
     def hold(self, kind: Trouble, writer: str, first: int, what: str, count: int = 1) -> None:
         """Keeps a finding until it is known whether a checkpoint makes it good."""
         key = manifest_key(self.account, writer, first)
         facts = (("writer", writer), ("sequence", first), ("count", count))
-        found = Finding(kind, self.account, key, what, facts)
-        self.held.append(_Held(found, writer, first + count - 1))
+        self._hold(Finding(kind, self.account, key, what, facts), writer, first + count - 1)
+
+    def _hold(self, found: Finding, writer: str, last: int) -> None:
+        self.held.append(_Held(found, writer, last))
 
 
 class _Reading:

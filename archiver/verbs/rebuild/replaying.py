@@ -1,12 +1,12 @@
 """One account's way back: its newest checkpoint, and the manifests behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from archiver.chains import Break, Chain, ChainReader
 from archiver.errors import IntegrityError, Interrupted, UnknownFormat
-from archiver.format import ChainHead
+from archiver.format import ChainHead, parse_manifest_key
 from archiver.ledger.replay import AccountReplay, Replay
 from archiver.model import Clock, Reporter
 from archiver.store import Store
@@ -82,11 +82,11 @@ class Rebuilding:
         began = self.clock.monotonic()
         done = AccountRebuilt(name)
         heads = self._snapshot(replay, done, snapshot)
-        if heads:
-            account = replay.account(name)
-        else:
+        if not heads:
             replay.forget(name)
-            account, heads = self._checkpoint(replay, done, chains)
+        if not heads or _has_newer(chains, heads):
+            heads = self._checkpoint(replay, done, chains, heads)
+        account = replay.account(name)
         begin = {writer: head for writer, (_, head) in heads.items()}
         with ChainReader(self.store, done.breaks.append) as reader:
             for link in reader.joined([(each, begin.get(each.writer)) for each in chains]):
@@ -125,14 +125,23 @@ class Rebuilding:
         return heads
 
     def _checkpoint(
-        self, replay: Replay, done: AccountRebuilt, chains: Sequence[Chain]
-    ) -> tuple[AccountReplay, Heads]:
-        """The account as its best checkpoint restates it, and the links that this stands for."""
+        self, replay: Replay, done: AccountRebuilt, chains: Sequence[Chain], known: Heads
+    ) -> Heads:
+        """Has the best checkpoint restate the account, unless it is ``known`` further already.
+
+        Returns:
+            The links up to which the account is known then.
+        """
 
         def note(text: str) -> None:
             self.reporter.note(done.account, text)
 
         for opened in Checkpoints(self.store, chains, note).open(self.directory):
+            if not _is_behind(opened.checkpoint.head.covers, known):
+                continue
+            # Behind a copy of the ledger the chain may be broken, and made good by a checkpoint.
+            replay.forget(done.account)
+            done.snapshot, known = None, {}
             account = replay.account(done.account)
             try:
                 for _ in account.restate(opened.checkpoint, opened.key):
@@ -146,11 +155,26 @@ class Rebuilding:
             done.checkpoint = opened.key
             head = opened.checkpoint.head
             heads = {writer: (0, link) for writer, link in head.covers.items()}
-            return account, heads | {head.writer: (head.at or 0, head.covers[head.writer])}
-        return replay.account(done.account), {}
+            return heads | {head.writer: (head.at or 0, head.covers[head.writer])}
+        return known
 
     def _look_up(self, done: AccountRebuilt, account: AccountReplay) -> None:
         """Between two manifests: says how far it has come, and ends where that is wanted."""
         if self.stopping():
             raise Interrupted("interrupted; nothing was changed", hint="run it again")
         self.reporter.progress(done.account, "rebuild", account.messages, None)
+
+
+def _has_newer(chains: Sequence[Chain], known: Heads) -> bool:
+    """Whether there are checkpoints behind the links up to which an account is known."""
+    last = {writer: head.sequence for writer, (_, head) in known.items()}
+    keys = [parse_manifest_key(key) for chain in chains for key in chain.checkpoints]
+    return any(key is not None and key.sequence > last.get(key.writer, 0) for key in keys)
+
+
+def _is_behind(covers: Mapping[str, ChainHead], known: Heads) -> bool:
+    """Whether what a checkpoint covers goes further than what is known, in every chain."""
+    return all(
+        writer in covers and covers[writer].sequence >= head.sequence
+        for writer, (_, head) in known.items()
+    )

@@ -18,7 +18,7 @@ from archiver.format import (
     time_text,
 )
 from archiver.ledger import Ledger
-from archiver.ledger.naming import Named
+from archiver.ledger.naming import Named, Names
 from archiver.model import Locator
 from archiver.store import Store, payload_of
 from archiver.store.memory import MemoryStore
@@ -108,15 +108,16 @@ class Archive:
         said = Said()
         scratch.mkdir(exist_ok=True)
         (scratch / "names.db").unlink(missing_ok=True)
-        said.audited = audit(
-            store or self.store,
-            ledger,
-            scratch,
-            wanted or Wanted(),
-            tell=said.tell,
-            watch=said,
-            now=NOW,
-        )
+        with Names(scratch / "names.db") as names:
+            said.audited = audit(
+                store or self.store,
+                ledger,
+                names,
+                wanted or Wanted(),
+                tell=said.tell,
+                watch=said,
+                now=NOW,
+            )
         return said
 
 
