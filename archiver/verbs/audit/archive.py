@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from archiver.config import StoreSettings
-from archiver.errors import LedgerDamaged, UsageError
+from archiver.errors import LedgerDamaged, LocalDiskError, UsageError
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import accounts_of, capabilities
 from archiver.ledger.naming import Names
@@ -69,7 +69,7 @@ def _ledger(path: Path, tell: Tell) -> Iterator[Ledger | None]:
         return
     try:
         ledger = Ledger.open(path)
-    except (LedgerDamaged, UsageError) as error:
+    except (LedgerDamaged, LocalDiskError, UsageError) as error:
         tell(Finding(Remark.LEDGER_UNUSABLE, "", str(path), error.message), None)
         yield None
         return

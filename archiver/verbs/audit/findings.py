@@ -57,8 +57,8 @@ _SAYS: dict[Trouble | Remark, tuple[str, str]] = {
     Trouble.MANIFEST_MISSING: (_NOT_READ, "archiver audit --repair states anew what is known"),
     Trouble.MANIFEST_DAMAGED: (_NOT_READ, "archiver audit --repair states anew what is known"),
     Trouble.MANIFEST_MISPLACED: ("somebody replayed or swapped manifests", _COMPARE),
-    Trouble.MANIFEST_REPLACED: ("it is not the one that was written there", _COMPARE),
-    Trouble.CHAIN_BROKEN: ("one of the two is not what was written there", _COMPARE),
+    Trouble.MANIFEST_REPLACED: ("what it tells may not be what happened", _COMPARE),
+    Trouble.CHAIN_BROKEN: ("one of the two is not the one that was written there", _COMPARE),
     Trouble.HEAD_MISSING: (
         "the end of a chain was taken away, or this is another archive",
         _COMPARE,

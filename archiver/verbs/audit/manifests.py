@@ -160,7 +160,9 @@ class _Reading:
         self._chain = chain
         self._vouching = Vouching(of.demands.keys, self._unsigned)
         self._restated: list[CheckpointAt] = []
+        # The links that the ledger says were replaced, and that which does not follow, last.
         self._replaced = 0
+        self._unlinked: Break | None = None
 
     def read(self) -> None:
         """Reads it to its end."""
@@ -177,6 +179,7 @@ class _Reading:
                     reader.damaged(link, error)
                     continue
                 sequence = link.manifest.head.sequence
+                self._judge_unlinked(sequence)
                 self._compare(sequence, link.manifest.digest)
                 if signature.bad:
                     of.hold(Trouble.SIGNATURE_BAD, chain.writer, sequence, signature.bad)
@@ -185,6 +188,7 @@ class _Reading:
                     self._restated.clear()
             if chain.writer in reader.heads:
                 of.tally.heads[of.account, chain.writer] = reader.heads[chain.writer][1]
+        self._judge_unlinked(0)
         self._vouching.broken()
         of.tally.keys += self._vouching.keys
         self._tell_foreign()
@@ -214,20 +218,45 @@ class _Reading:
         writer = self._chain.writer
         if self._of.known.digest(writer, sequence) in (None, digest):
             return
-        self._replaced = sequence
-        held = self._of.held
-        if held and (held[-1].finding.kind, held[-1].last) == (Trouble.CHAIN_BROKEN, sequence):
-            held.pop()
+        self._replaced, self._unlinked = sequence, None
         what = "is another one than this machine wrote there"
         self._of.hold(Trouble.MANIFEST_REPLACED, writer, sequence, what)
 
     def _broken(self, found: Break) -> None:
         self._vouching.broken()
         self._restated.clear()
-        if found.fault is Fault.UNLINKED and self._replaced == found.sequence - 1:
+        if found.fault is Fault.UNLINKED:
+            self._note_unlinked(found)
             return
         trouble = _TROUBLES[found.fault]
         self._of.hold(trouble, found.writer, found.sequence, found.what, found.count)
+
+    def _note_unlinked(self, found: Break) -> None:
+        """A link that does not follow the one before: which of the two is not what it was?"""
+        before = self._unlinked
+        if before is not None and before.sequence == found.sequence - 1:
+            # Neither follows nor is followed.
+            self._unlinked = None
+            what = "neither names the one before it nor is named by the one behind it"
+            self._of.hold(Trouble.MANIFEST_REPLACED, found.writer, before.sequence, what)
+        elif self._replaced != found.sequence - 1:
+            self._judge_unlinked(0)
+            self._unlinked = found
+
+    def _judge_unlinked(self, sequence: int) -> None:
+        """Comes to a link, or to an end (0): the next one to follow says who was in the right."""
+        found = self._unlinked
+        if found is None or found.sequence == sequence:
+            return
+        self._unlinked = None
+        if found.sequence == sequence - 1:
+            key = manifest_key(found.account, found.writer, found.sequence)
+            what = f"is not the one that {key} was written behind, which has a good one behind it"
+            self._of.hold(Trouble.MANIFEST_REPLACED, found.writer, found.sequence - 1, what)
+        else:
+            key = manifest_key(found.account, found.writer, found.sequence - 1)
+            what = f"{found.what}, {key}"
+            self._of.hold(Trouble.CHAIN_BROKEN, found.writer, found.sequence, what)
 
     def _unsigned(self, found: Unsigned) -> None:
         words = "is" if found.count == 1 else f"and {found.count - 1} behind it are"

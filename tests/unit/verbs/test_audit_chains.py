@@ -119,6 +119,34 @@ def test_forged(archive: Archive, ledger: Ledger, tmp_path: Path) -> None:
     assert [kind for kind, _ in kinds] == ["manifest-replaced", "unexplained"]
 
 
+def test_which_of_two_was_replaced(archive: Archive, tmp_path: Path) -> None:
+    """Where links that hold stand on one side of a break, the other side is what was replaced."""
+    for _ in range(3):
+        archive.link()
+    objects, digests = archive.objects, archive.digests["w"]
+    kept = dict(objects)
+    # One octet of its envelope that neither decoding nor a checksum notices.
+    objects[key(3)] = kept[key(3)][:9] + b"\x07" + kept[key(3)][10:]
+    assert archive.audit(tmp_path / "x").kinds == [("manifest-replaced", key(3))]
+    objects[key(3)] = manifest_octets(ManifestHead(NAME, "w", 3, "ab" * 32), [])
+    kinds = archive.audit(tmp_path / "x").kinds
+    assert [kind for kind, _ in kinds] == ["manifest-replaced", "unexplained"]
+    assert kinds[0][1] == key(3)
+    objects[key(3)] = kept[key(3)]
+    # At an end of a chain nothing tells which of the two it was, and both are named.
+    objects[key(6)] = manifest_octets(ManifestHead(NAME, "w", 6, digests[0]), [])
+    said = archive.audit(tmp_path / "x")
+    assert said.kinds == [("chain-broken", key(6))]
+    assert key(5) in said.findings[0].what
+    # Two that follow each other and nobody else.
+    forged = manifest_octets(ManifestHead(NAME, "w", 3, "ab" * 32), [])
+    objects.update(kept)
+    objects[key(3)] = forged
+    objects[key(4)] = manifest_octets(ManifestHead(NAME, "w", 4, sha(forged)), [])
+    found = [place for kind, place in archive.audit(tmp_path / "x").kinds if "manifest" in kind]
+    assert found == [key(2), key(4)]
+
+
 @pytest.mark.parametrize("cut", [1, 9, 40])
 def test_cut_off(archive: Archive, tmp_path: Path, cut: int) -> None:
     """A truncated manifest is damaged, and names nothing, whatever could still be read of it."""
