@@ -58,7 +58,7 @@ def command(
     ] = None,
     connections: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many objects are read at once.")
-    ] = 8,
+    ] = 16,
     repair: Annotated[
         bool,
         typer.Option(

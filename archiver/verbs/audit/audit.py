@@ -43,7 +43,7 @@ class Wanted:
     demands: Demands = field(default_factory=Demands)
     read: bool = False
     sample: Sample | None = None
-    threads: int = 8
+    threads: int = 16
 
 
 @dataclass(frozen=True, slots=True)
