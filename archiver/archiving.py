@@ -9,11 +9,11 @@ and goes on there. One thread drives one worker, and the manifests of an account
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archiver.errors import IntegrityError, KeyTaken
+from archiver.errors import IntegrityError, Interrupted, KeyTaken
 from archiver.format import Sign
 from archiver.ledger import Ledger, checkpoints, copies, events, landing, manifests
 from archiver.ledger.accounts import LedgerAccount, owner_of, writer
@@ -66,8 +66,8 @@ class Archivist:
     """One thread's means of archiving: a connection to the ledger and a worker.
 
     ``chain`` is held by whoever writes an account's manifests; ``sign`` signs them, where they are
-    signed; ``locks`` says that the settings ask for Object Lock. Messages are archived under a
-    lease of their account.
+    signed; ``locks`` says that the settings ask for Object Lock; ``stopping`` whether the run
+    was asked to end. Messages are archived under a lease of their account.
     """
 
     ledger: Ledger
@@ -82,6 +82,7 @@ class Archivist:
     steps: Steps
     sign: Sign | None = None
     locks: bool = False
+    stopping: Callable[[], bool] = lambda: False
 
     def archive(self, name: str) -> Progress:
         """Takes a batch as far as the steps go.
@@ -309,7 +310,9 @@ class Archivist:
             self._finish_drafts(owner)
             self._empty_outbox(owner)
             if checkpoints.due(self.ledger, owner):
-                self._write_checkpoint(owner)
+                # A run that is asked to end leaves it to the next one.
+                with suppress(Interrupted):
+                    self._write_checkpoint(owner)
                 self._empty_outbox(owner)
 
     def restate(self, owner: LedgerAccount) -> dict[str, int]:
@@ -339,9 +342,17 @@ class Archivist:
             self._extend_chain(owner, None)
 
     def _write_checkpoint(self, owner: LedgerAccount) -> None:
-        made = checkpoints.write(self.ledger, owner, self.ledger.path.parent, self.clock.now())
-        self.worker.run(PutFile(made.key, made.path, made.length, made.digest))
-        made.path.unlink(missing_ok=True)
+        made = checkpoints.write(
+            self.ledger,
+            owner,
+            self.ledger.path.parent,
+            self.clock.now(),
+            stopping=self.stopping,
+        )
+        try:
+            self.worker.run(PutFile(made.key, made.path, made.length, made.digest))
+        finally:
+            made.path.unlink(missing_ok=True)
         checkpoints.note(self.ledger, owner, made)
 
     def _put_manifest(self, manifest: manifests.Manifest) -> None:

@@ -94,6 +94,7 @@ class Staff:
             steps=self._steps,
             sign=self._sign,
             locks=self._settings.lock_mode is not None,
+            stopping=self._stop.asked,
         )
 
     def _prepare(self, ledger: Ledger, worker: Worker) -> None:

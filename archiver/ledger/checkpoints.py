@@ -8,11 +8,11 @@ digest. A crash at any point leaves at most an object that nothing names, and an
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from archiver.errors import LocalDiskError
+from archiver.errors import Interrupted, LocalDiskError
 from archiver.format import (
     ChainHead,
     CheckpointHead,
@@ -57,7 +57,14 @@ def due(ledger: Ledger, account: LedgerAccount) -> bool:
     return (last or 0) - (covered or 0) >= EVERY
 
 
-def write(ledger: Ledger, account: LedgerAccount, directory: Path, now: float) -> Checkpoint:
+def write(
+    ledger: Ledger,
+    account: LedgerAccount,
+    directory: Path,
+    now: float,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Checkpoint:
     """Writes a checkpoint behind the newest manifest of this writer's chain into a file.
 
     Args:
@@ -65,9 +72,11 @@ def write(ledger: Ledger, account: LedgerAccount, directory: Path, now: float) -
         account: of which ``due`` is true; nobody else writes manifests for it meanwhile.
         directory: where; a file that a crash left there is replaced.
         now: the time, in seconds since the epoch.
+        stopping: whether to give up; a million messages take a minute.
 
     Raises:
         LocalDiskError: it cannot be written.
+        Interrupted: it gave up.
     """
     path = directory / f"checkpoint-{account.row}.jsonl.gz"
     try:
@@ -75,7 +84,7 @@ def write(ledger: Ledger, account: LedgerAccount, directory: Path, now: float) -
             covers = _heads(ledger, account)
             own = writer(ledger)
             head = CheckpointHead(account.name, own, covers[own].sequence, covers, int(now))
-            _fill(path, _lines(head, ledger, account))
+            _fill(path, _lines(head, ledger, account), stopping)
         return _measured(path, head)
     except OSError as error:
         raise LocalDiskError(
@@ -100,12 +109,18 @@ def _lines(head: CheckpointHead, ledger: Ledger, account: LedgerAccount) -> Iter
         yield line_of(record)
 
 
-def _fill(path: Path, lines: Iterator[bytes]) -> None:
+def _fill(path: Path, lines: Iterator[bytes], stopping: Callable[[], bool]) -> None:
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as folded:
-        for line in lines:
-            folded.write(line)
+    try:
+        with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as folded:
+            for line in lines:
+                if stopping():
+                    raise Interrupted("asked to end while a checkpoint was written")
+                folded.write(line)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _measured(path: Path, head: CheckpointHead) -> Checkpoint:

@@ -1,6 +1,8 @@
 """Checkpoints: when one is written, and what a crash on the way leaves."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,19 @@ def test_store_refuses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(StoreError):
             chronicle(bench)
     assert not named(bench)
+    chronicle(bench)
+    assert len(stored(bench)) == len(named(bench)) == 1
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+def test_asked_to_end(bench: Bench, patience: int) -> None:
+    """A run that is asked to end writes no checkpoint, and leaves the chain whole."""
+    looks = count()
+    archivist = replace(bench.archivist(), stopping=lambda: next(looks) >= patience)
+    archivist.chronicle(account(bench.ledger, 1))
+    assert next(looks) > patience
+    assert not stored(bench)
+    assert not [*bench.ledger.path.parent.glob("checkpoint*")]
     chronicle(bench)
     assert len(stored(bench)) == len(named(bench)) == 1
 
