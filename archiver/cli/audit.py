@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archiver.config import Settings
     from archiver.ledger.naming import Named
     from archiver.mending import Mended
+    from archiver.stopping import Stop
     from archiver.verbs.audit import Audited, Finding, Sample, Wanted, Watch
 
 _SEEDS = 1 << 32
@@ -82,18 +83,19 @@ def command(
         threads=connections,
     )
     shown = _Shown(as_json)
-    watching = watch(quiet=as_json)
     began = time.monotonic()
     look = _repair if repair else _audit
-    with watching.showing():
-        audited, repaired = look(found, wanted, shown, watching)
+    with stopping() as stop:
+        watching = watch(stop, quiet=as_json)
+        with watching.showing():
+            audited, repaired = look(found, wanted, shown, watching, stop)
     shown.summary(audited, repaired, chosen, time.monotonic() - began)
     if audited.damage > (repaired or 0):
         raise typer.Exit(IntegrityError.exit_code)
 
 
 def _audit(
-    found: "Settings", wanted: "Wanted", shown: "_Shown", watching: "Watch"
+    found: "Settings", wanted: "Wanted", shown: "_Shown", watching: "Watch", _stop: "Stop"
 ) -> tuple["Audited", int | None]:
     from archiver.verbs.audit import audit_archive
 
@@ -103,13 +105,12 @@ def _audit(
 
 
 def _repair(
-    found: "Settings", wanted: "Wanted", shown: "_Shown", watching: "Watch"
+    found: "Settings", wanted: "Wanted", shown: "_Shown", watching: "Watch", stop: "Stop"
 ) -> tuple["Audited", int | None]:
     from archiver.repairing import Audience, repair
 
     audience = Audience(shown.finding, shown.mended, watching, PlainReporter())
-    with stopping() as stop:
-        done = repair(found, wanted, audience, stop)
+    done = repair(found, wanted, audience, stop)
     return done.audited, done.repaired
 
 

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from archiver.cli.output import octets, say
+from archiver.errors import Interrupted
+from archiver.stopping import Stop
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_MOVES = 0.2
@@ -15,16 +17,19 @@ class PlainWatch:
     """For logs.
 
     Args:
+        stop: ends what is watched.
         quiet: says nothing.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, stop: Stop, *, quiet: bool = False) -> None:
+        self._stop = stop
         self._quiet = quiet
         self._began = self._last = time.monotonic()
         self._stage = ""
 
     def progress(self, stage: str, done: int, total: int | None, read: int) -> None:
         """At most a line every ten seconds."""
+        _check(self._stop)
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._began = stage, now
@@ -40,9 +45,9 @@ class PlainWatch:
 
 
 class BarWatch:
-    """For terminals."""
+    """For terminals; ``stop`` ends what is watched."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -56,11 +61,13 @@ class BarWatch:
             # Findings that go into a file must not end up here.
             redirect_stdout=sys.stdout.isatty(),
         )
+        self._stop = stop
         self._tasks: dict[str, tuple[Any, float]] = {}
         self._last = 0.0
 
     def progress(self, stage: str, done: int, total: int | None, read: int) -> None:
         """Moves the bar of a stage."""
+        _check(self._stop)
         now = time.monotonic()
         if stage not in self._tasks:
             task = self._bar.add_task(stage, total=total, rate="")
@@ -77,11 +84,21 @@ class BarWatch:
         return self._bar
 
 
-def watch(*, quiet: bool) -> PlainWatch | BarWatch:
-    """The watch that fits where stderr goes."""
+def watch(stop: Stop, *, quiet: bool) -> PlainWatch | BarWatch:
+    """The watch that fits where stderr goes.
+
+    Args:
+        stop: what asks it to end; it then raises Interrupted.
+        quiet: whether it says nothing.
+    """
     if sys.stderr.isatty() and not quiet:
-        return BarWatch()
-    return PlainWatch(quiet=quiet)
+        return BarWatch(stop)
+    return PlainWatch(stop, quiet=quiet)
+
+
+def _check(stop: Stop) -> None:
+    if stop.asked():
+        raise Interrupted("interrupted; nothing was changed", hint="run it again")
 
 
 def _rate(done: int, read: int, seconds: float) -> str:

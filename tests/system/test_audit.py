@@ -1,3 +1,5 @@
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -245,3 +247,19 @@ def test_versions(mailbox: Mailbox, bucket: Bucket, tmp_path: Path) -> None:
         ("hidden", hidden): ids[hidden],
         ("missing", lost): None,
     }
+
+
+def test_an_audit_that_is_asked_to_end(local: Audits) -> None:
+    """An audit ends when it is asked to, with the exit code for that, and leaves nothing behind."""
+    scratch = local.run.home / "scratch"
+    scratch.mkdir()
+    running = local.run.start(
+        "audit", *local.options, "--read-data", environment={"TMPDIR": str(scratch)}
+    )
+    while running.poll() is None and not list(scratch.iterdir()):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    # It may have been done by then.
+    assert running.returncode in (0, 130)
+    assert list(scratch.iterdir()) == []

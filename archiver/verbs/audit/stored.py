@@ -17,7 +17,11 @@ class Watch(Protocol):
     """Where an audit says how far it has come."""
 
     def progress(self, stage: str, done: int, total: int | None, octets: int) -> None:
-        """``done`` of ``total`` things are looked at, and so many octets were read for it."""
+        """``done`` of ``total`` things are looked at, and so many octets were read for it.
+
+        Raises:
+            Interrupted: the audit is to end.
+        """
 
 
 @dataclass(slots=True)

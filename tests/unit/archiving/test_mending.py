@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archiving_helpers import NAME, Bench, message
+from archiving_helpers import NAME, NOW, Bench, message
 
 from archiver.errors import Interrupted, LoginRefused, StoreError
-from archiver.format import part_key, raw_key, read_manifest
+from archiver.format import FORMAT_KEY, format_document, part_key, raw_key, read_manifest
 from archiver.ledger import Ledger, copies, events, landing, manifests, moving
 from archiver.ledger.accounts import account, open_account, renew_writer
 from archiver.ledger.naming import Named, Names
@@ -18,7 +18,8 @@ from archiver.model import Kind, Locator
 from archiver.stages.fetch_job import FetchJob
 from archiver.stages.recovery import Recovery
 from archiver.state import Spool
-from archiver.store import payload_of
+from archiver.store import Store, payload_of
+from archiver.verbs.audit import Finding, Wanted, audit
 from infra.faulty_store import Fault, FaultyStore, puts
 
 ONE = message("one", b"part")
@@ -74,12 +75,19 @@ class Mail:
         raise LoginRefused("the password is wrong")
 
 
-def mend(bench: Bench, names: Names, tmp_path: Path, *, stopping: bool = False) -> list[Mended]:
+def mend(
+    bench: Bench,
+    names: Names,
+    tmp_path: Path,
+    *,
+    stopping: bool = False,
+    store: Store | None = None,
+) -> list[Mended]:
     """Mends, and gives what became of each object."""
     said: list[Mended] = []
     Mending(
         owner=account(bench.ledger, 1),
-        store=bench.store,
+        store=store or bench.store,
         names=names,
         directory=tmp_path,
         archivist=bench.archivist(),
@@ -236,3 +244,52 @@ def test_restated_by_a_new_writer(bench: Bench) -> None:
     covered = bench.archivist().restate(owner)
     assert covered == {**before, fresh: 1}
     assert [stat.key for stat in bench.store.list("manifests/") if "checkpoint" in stat.key]
+
+
+def audited(bench: Bench, place: Path) -> tuple[Names, int]:
+    """What an audit of the store finds: names, the damaged ones remembered, and how many."""
+    made = Names(place)
+
+    def tell(finding: Finding, named: Named | None) -> None:
+        if named is not None:
+            made.damage(named, None)
+
+    class Nobody:
+        def progress(self, *_: object) -> None:
+            """Nobody looks."""
+
+    wanted = Wanted(read=True, threads=1)
+    found = audit(bench.store, None, made, wanted, tell=tell, watch=Nobody(), now=NOW)
+    return made, found.damage
+
+
+@pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_cut_at_every_write(bench: Bench, tmp_path: Path, fault: Fault, step: int) -> None:
+    """Wherever a repair is cut off, the next run and another repair end as if it never was."""
+    bench.store.put(FORMAT_KEY, payload_of(format_document()), content_type="x/y")
+    twice = message("three", b"other", b"more")
+    bench.archivist().archive(bench.land(twice))
+    lost = [key for key in bench.objects() if "/parts/" in key]
+    for key in lost:
+        bench.store._objects[key] = b"damaged"
+    before = dict(bench.store._objects)
+    names, damage = audited(bench, tmp_path / "first")
+    assert damage == len(lost) == 3
+
+    # Objects are put by the repair itself, and the manifest, which is the fourth, by the worker.
+    bench.worker.store = faulty = FaultyStore(bench.store, {step: fault}, puts)
+    with pytest.raises(StoreError):
+        mend(bench, names, tmp_path, store=faulty)
+    bench.worker.store = bench.store
+    for batch in landing.pending(bench.ledger, account(bench.ledger, 1), tries=5):
+        bench.archivist().archive(batch)
+    names.close()
+    names, _ = audited(bench, tmp_path / "second")
+    assert all(each.done for each in mend(bench, names, tmp_path))
+    names.close()
+    names, damage = audited(bench, tmp_path / "third")
+    names.close()
+    assert damage == 0
+    assert before.items() <= bench.store._objects.items()
+    assert events.waiting(bench.ledger, account(bench.ledger, 1)) == 0
