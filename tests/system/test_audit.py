@@ -204,6 +204,15 @@ def test_signatures(local: Audits) -> None:
         ("unsigned", first),
         ("signer-unknown", second),
     }
+    settings = (
+        'trusted_keys = ["%s"]\n[store]\nurl = "archive"\n[accounts.x]\nserver = "pop3s://x@y"\n'
+    )
+    (local.run.home / "archiver.toml").write_text(settings % other)
+    local.run("audit", code=7)
+    (local.run.home / "archiver.toml").write_text(settings % "public")
+    local.run("audit")
+    (local.run.home / "archiver.toml").unlink()
+
     local.archive(b"Subject: two\nMessage-ID: <s2@x>\n\n2\n")
     third = vandal.keys(beginning="manifests/")[2]
     assert local.damage("--public-key", key) == {("unsigned", third)}
