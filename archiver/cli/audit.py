@@ -244,5 +244,5 @@ def _print_summary(
     )
     damage = f"{audited.damage:,} findings are damage" if audited.damage else "nothing is damaged"
     if audited.damage and repaired is not None:
-        damage += f", {repaired:,} of them are repaired"
+        damage += f"; {repaired:,} repaired"
     typer.echo(damage)

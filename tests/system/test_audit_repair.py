@@ -92,7 +92,7 @@ def test_what_nobody_has_any_more(local: Audits) -> None:
     done = local.run("audit", *local.options, "--read-data", "--repair", code=7)
     (line,) = [one for one in done.stdout.splitlines() if one.startswith("not repaired")]
     assert lost in line
-    assert "1 findings are damage, 0 of them are repaired" in done.stdout
+    assert "1 findings are damage; 0 repaired" in done.stdout
 
 
 def delete(mailbox: Mailbox, digest: str) -> None:

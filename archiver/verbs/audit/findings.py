@@ -74,11 +74,11 @@ _SAYS: dict[Trouble | Remark, tuple[str, str]] = {
     ),
     Trouble.CHECKPOINT_MISSING: (
         "a rebuild has to read the manifests before it",
-        "nothing: a later run writes another one",
+        "a later run writes another one, and --repair does now",
     ),
     Trouble.CHECKPOINT_DAMAGED: (
         "a rebuild must not begin there",
-        "nothing: a later run writes another one",
+        "a later run writes another one, and --repair does now",
     ),
     Trouble.MISSING: ("it cannot be read", _REPAIR),
     Trouble.HIDDEN: (
@@ -94,7 +94,7 @@ _SAYS: dict[Trouble | Remark, tuple[str, str]] = {
     Trouble.UNREADABLE: ("it may be lost", f"try again later; {_REPAIR}"),
     Remark.UNNAMED: (
         "an upload is under way, or was cut off and done again elsewhere",
-        "nothing: no message depends on it",
+        "nothing needs doing: no message depends on it",
     ),
     Remark.UNEXPLAINED: (
         "a manifest that is missing or damaged may have named them",
@@ -103,15 +103,15 @@ _SAYS: dict[Trouble | Remark, tuple[str, str]] = {
     Remark.FOREIGN: ("no archive has such a name", "see who else writes there"),
     Remark.REWRITTEN: (
         "it was written again, or copied here, with the same octets",
-        "nothing",
+        "nothing needs doing",
     ),
     Remark.RESTATED: (
         "a later checkpoint says again what was live there",
-        "nothing: a rebuild begins at the checkpoint",
+        "nothing needs doing: a rebuild begins at the checkpoint",
     ),
     Remark.CHECKPOINT_UNNAMED: (
         "it was written and its run was cut off, or is under way",
-        "nothing: nobody begins there",
+        "nothing needs doing: nobody begins there",
     ),
     Remark.LEDGER_UNUSABLE: (
         "the store was not held against what this machine knows",
