@@ -61,7 +61,7 @@ def command(
             wanted,
             reporter=shown,
             clock=StoppableClock(stop),
-            stopping=stop.asked,
+            stop=stop,
         )
         if rebuilt.installed and not ledger_only:
             outcome = _index(found, rebuilt, shown, stop)

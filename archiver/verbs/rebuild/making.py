@@ -1,6 +1,6 @@
 """A rebuild as a whole: what is there, whose turn it is, and whether the result may be used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
@@ -15,6 +15,7 @@ from archiver.ledger.copying import copy
 from archiver.ledger.replay import Replay
 from archiver.model import Clock, Reporter
 from archiver.state import AccountLock, StatePaths
+from archiver.stopping import Stop
 from archiver.store import ObjectMissing, Store, open_store
 from archiver.verbs.rebuild.installing import Aside, Place
 from archiver.verbs.rebuild.replaying import AccountRebuilt, Rebuilding
@@ -58,7 +59,7 @@ def rebuild(
     *,
     reporter: Reporter,
     clock: Clock,
-    stopping: Callable[[], bool],
+    stop: Stop,
 ) -> Rebuilt:
     """Makes a ledger from what manifests say, and puts it into its place.
 
@@ -68,7 +69,7 @@ def rebuild(
         wanted: what a person asked for.
         reporter: hears what happens.
         clock: the time.
-        stopping: whether it was asked to end.
+        stop: ask it to end the rebuild, which changes nothing then.
 
     Raises:
         NothingMatched: the store holds no manifests, or none of an account that is named.
@@ -84,30 +85,42 @@ def rebuild(
     place = Place(paths, replace=wanted.replace)
     place.check()
     with ExitStack() as stack:
-        store = stack.enter_context(open_store(settings))
-        _see_format(store, reporter)
-        found = survey(store)
-        names = _chosen(found, wanted, store.url)
-        _tell(found, names, reporter)
-        for name in names:
-            stack.enter_context(AccountLock(paths.locks, name, "rebuild"))
-        place.clear()
-        stack.callback(place.clear)
-        snapshot = None
-        if wanted.accounts and paths.ledger.exists():
-            copy(paths.ledger, place.building, stopping=stopping)
-        else:
-            snapshot = fetch(store, place.building, lambda text: reporter.note("rebuild", text))
-        work = Rebuilding(store, paths.root, reporter, clock, stopping)
-        with Ledger.open(place.building) as ledger:
-            accounts = _replayed(work, ledger, found, names, snapshot)
-            needed = landing.all_segments(ledger)
-            renew_writer(ledger)
+        with stop.at_once():
+            store = stack.enter_context(open_store(settings))
+            _see_format(store, reporter)
+            found = survey(store)
+            names = _chosen(found, wanted, store.url)
+            _tell(found, names, reporter)
+            for name in names:
+                stack.enter_context(AccountLock(paths.locks, name, "rebuild"))
+            place.clear()
+            stack.callback(place.clear)
+            kept = bool(wanted.accounts) and paths.ledger.exists()
+            if kept:
+                copy(paths.ledger, place.building, stopping=stop.asked)
+            work = Rebuilding(store, paths.root, reporter, clock)
+            accounts, needed = _made(work, place, found, names, kept=kept)
         if not wanted.partial and not all(account.is_whole for account in accounts):
             return Rebuilt(accounts, installed=False)
-        check(place.building)
         aside = place.install(needed, clock.now())
     return Rebuilt(accounts, installed=True, aside=aside)
+
+
+def _made(
+    work: Rebuilding, place: Place, found: Survey, names: Sequence[str], *, kept: bool
+) -> tuple[tuple[AccountRebuilt, ...], set[str]]:
+    """What came of the accounts, in the ledger that is built, and the segments that it needs."""
+    snapshot = None
+    if not kept:
+        snapshot = fetch(
+            work.store, place.building, lambda text: work.reporter.note("rebuild", text)
+        )
+    with Ledger.open(place.building) as ledger:
+        accounts = _replayed(work, ledger, found, names, snapshot)
+        needed = landing.all_segments(ledger)
+        renew_writer(ledger)
+    check(place.building)
+    return accounts, needed
 
 
 def _see_format(store: Store, reporter: Reporter) -> None:

@@ -1,11 +1,11 @@
 """One account's way back: its newest checkpoint, and the manifests behind it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from archiver.chains import Break, Chain, ChainReader
-from archiver.errors import IntegrityError, Interrupted, UnknownFormat
+from archiver.errors import IntegrityError, UnknownFormat
 from archiver.format import ChainHead, parse_manifest_key
 from archiver.ledger.replay import AccountReplay, Replay
 from archiver.model import Clock, Reporter
@@ -61,7 +61,6 @@ class Rebuilding:
     directory: Path
     reporter: Reporter
     clock: Clock
-    stopping: Callable[[], bool]
 
     def account(
         self, replay: Replay, name: str, chains: Sequence[Chain], snapshot: str | None
@@ -77,7 +76,6 @@ class Rebuilding:
         Raises:
             UnknownFormat: a newer version wrote some of it.
             StoreError: the store cannot be reached or refuses.
-            Interrupted: the rebuild was asked to end.
         """
         began = self.clock.monotonic()
         done = AccountRebuilt(name)
@@ -90,7 +88,7 @@ class Rebuilding:
         begin = {writer: head for writer, (_, head) in heads.items()}
         with ChainReader(self.store, done.breaks.append) as reader:
             for link in reader.joined([(each, begin.get(each.writer)) for each in chains]):
-                self._look_up(done, account)
+                self._tell(done, account)
                 try:
                     account.apply(link.manifest, link.name)
                 except UnknownFormat:
@@ -145,7 +143,7 @@ class Rebuilding:
             account = replay.account(done.account)
             try:
                 for _ in account.restate(opened.checkpoint, opened.key):
-                    self._look_up(done, account)
+                    self._tell(done, account)
             except UnknownFormat:
                 raise
             except IntegrityError as error:
@@ -158,10 +156,8 @@ class Rebuilding:
             return heads | {head.writer: (head.at or 0, head.covers[head.writer])}
         return known
 
-    def _look_up(self, done: AccountRebuilt, account: AccountReplay) -> None:
-        """Between two manifests: says how far it has come, and ends where that is wanted."""
-        if self.stopping():
-            raise Interrupted("interrupted; nothing was changed", hint="run it again")
+    def _tell(self, done: AccountRebuilt, account: AccountReplay) -> None:
+        """How far it has come."""
         self.reporter.progress(done.account, "rebuild", account.messages, None)
 
 

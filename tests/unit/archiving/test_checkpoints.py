@@ -23,6 +23,7 @@ from archiver.format.records import Archived, CheckpointAt
 from archiver.ledger import Ledger, checkpoints
 from archiver.ledger.accounts import account, open_account, renew_writer, writer
 from archiver.state import Spool, StatePaths
+from archiver.stopping import Stop
 from archiver.store.memory import MemoryStore
 from archiver.verbs.rebuild import Wanted, rebuild
 from archiver.workers import PutFile
@@ -173,7 +174,7 @@ def test_the_same_ledger_with_and_without(bench: Bench, tmp_path: Path) -> None:
             Wanted(),
             reporter=bench.quiet,
             clock=Time(),
-            stopping=lambda: False,
+            stop=Stop(),
         ).accounts
         assert (done.checkpoint, done.manifests) == (checkpoint, manifests)
         with Ledger.open(paths.ledger) as ledger:

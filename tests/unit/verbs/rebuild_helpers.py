@@ -29,6 +29,7 @@ from archiver.format.records import Archived, BatchName
 from archiver.ledger import Ledger
 from archiver.model import Locator, Proof
 from archiver.state import StatePaths
+from archiver.stopping import Stop
 from archiver.verbs.rebuild import Rebuilt, Wanted, rebuild
 
 NAME = "me@example.com"
@@ -147,7 +148,7 @@ class Place:
     def __init__(self, root: Path) -> None:
         self.paths = StatePaths(root)
         self.heard = Heard()
-        self.stopping = False
+        self.stop = Stop()
 
     def rebuild(self, archive: Archive, *names: str, **wanted: bool) -> Rebuilt:
         """Rebuilds from an archive."""
@@ -157,7 +158,7 @@ class Place:
             Wanted(names, **wanted),
             reporter=self.heard,
             clock=Time(),
-            stopping=lambda: self.stopping,
+            stop=self.stop,
         )
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -19,6 +19,7 @@ from archiver.format import FORMAT_KEY, line_of
 from archiver.ledger import Ledger, landing
 from archiver.ledger.accounts import open_account, writer
 from archiver.state import AccountLock
+from archiver.stopping import Stop
 from archiver.store.directory import DirectoryStore
 
 
@@ -206,13 +207,16 @@ def test_somebody_is_at_work(archive: Archive, place: Place) -> None:
     assert place.files() == before
 
 
-def test_interrupted(archive: Archive, place: Place) -> None:
+def test_interrupted(archive: Archive, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rebuild that was asked to end, or was killed, leaves nothing that the next one minds."""
-    place.stopping = True
+    with monkeypatch.context() as patched:
+        patched.setattr(place.heard, "progress", lambda *_: place.stop.ask())
+        with pytest.raises(Interrupted):
+            place.rebuild(archive)
+    assert place.files() == []
     with pytest.raises(Interrupted):
         place.rebuild(archive)
-    assert place.files() == []
-    place.stopping = False
+    place.stop = Stop()
     for name in ("", "-wal", "-shm", "-journal"):
         (place.paths.root / f"ledger.db.rebuilding{name}").write_bytes(b"half a ledger" * 1000)
     place.rebuild(archive)
