@@ -3,7 +3,8 @@
 A ledger that is replayed from manifests equals the lost one in all of this. Left out is what
 
 - belongs to one run or machine: runs, logins, numbers of tries, segments and offsets in them (the
-  order within a batch is there), times of steps on the way, ids of rows, the writer;
+  order within a batch is there), times of steps on the way, among them when a batch was closed
+  that brought no messages, ids of rows, the writer;
 - the next listing brings back: messages that were listed and never archived, with the copies and
   batches of such, and when a message was listed first. One that is held is there, since it must go
   on waiting, unless its UIDL identifies nothing;
@@ -62,7 +63,8 @@ _HEADERS = """
     FROM shared_headers h JOIN accounts a ON a.id = h.account_id
     """
 _BATCHES = """
-    SELECT a.name, b.name, b.day, b.archived_at
+    SELECT a.name, b.name, b.day,
+        iif(EXISTS (SELECT 1 FROM messages WHERE batch_id = b.id), b.archived_at, NULL)
     FROM batches b JOIN accounts a ON a.id = b.account_id
     WHERE b.archived_at NOTNULL AND (EXISTS (SELECT 1 FROM messages WHERE batch_id = b.id)
         OR EXISTS (SELECT 1 FROM copies WHERE batch_id = b.id AND kind = 'raw'))

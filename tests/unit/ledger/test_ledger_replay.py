@@ -1,6 +1,7 @@
 """Replay: the ledger that manifests give is the one that was lost."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from ledger_helpers import (
 from replay_helpers import chronicle, listening, replayed, same
 
 from archiver.errors import IntegrityError
-from archiver.format import part_key, read_manifest
-from archiver.ledger import Ledger, copies, landing, manifests
+from archiver.format import part_key, raw_key, read_manifest
+from archiver.ledger import Ledger, copies, landing, manifests, moving
 from archiver.ledger.accounts import distrust, fix_utf8, note_retiring
 from archiver.ledger.holding import hold, release
 from archiver.ledger.replay import Replay
@@ -105,6 +106,24 @@ def test_deletion(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path
     same(ledger, told, tmp_path)
     stages = {row[1]: row[5] for row in dump(ledger)["messages"]}
     assert stages == {"a": "gone", "b": "archived", "c": "gone"}
+
+
+def test_repaired_copies(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
+    """A copy that was found damaged is known where its sound one lies."""
+    visit(ledger, A, B)
+    archive_all(ledger)
+    digest = ledger.value("SELECT lower(hex(digest)) FROM messages WHERE uidl = 'a'")
+    damaged = copies.find(ledger, owner(ledger), Kind.RAW, digest)
+    assert damaged is not None
+    key = raw_key(NAME, DAY, "repair", digest)
+    sound = replace(damaged, locator=Locator(key, len(A.octets), etag="new"), proof=Proof.READ)
+    moving.move(
+        ledger, owner(ledger), "repair", DAY, [moving.Move(sound, damaged.locator.key)], NOW
+    )
+    manifests.close_empty(ledger, "repair", NOW + 9)
+    same(ledger, told, tmp_path)
+    found = {row[3]: row[5] for row in dump(ledger)["copies"]}
+    assert found["repair"] == "new"
 
 
 def test_shared_header(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
