@@ -5,6 +5,7 @@ under two seconds: monitors propose every 50 ms instead of every second, and eac
 placement group. Nothing outlives it.
 """
 
+import json
 import signal
 import subprocess
 import uuid
@@ -110,6 +111,7 @@ class Ceph:
                 ("ceph-osd", "ceph-osd"),
                 ("monmaptool", "ceph-common"),
                 ("ceph", "ceph-common"),
+                ("rados", "ceph-common"),
             )
         }
         self._configure()
@@ -153,6 +155,26 @@ class Ceph:
         )
         client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=object_lock)
         client.close()
+
+    def lose_data(self, bucket: str, key: str, *, beyond_head: bool = False) -> None:
+        """Takes the data of an object away behind the gateway's back: it is still listed.
+
+        Args:
+            bucket: where it is.
+            key: the object's.
+            beyond_head: only what lies apart, as all behind the first 4 MiB does: then even HEAD
+                shows the object.
+        """
+        data = ("-p", "default.rgw.buckets.data")
+        if beyond_head:
+            stat = json.loads(self.admin("object", "stat", f"--bucket={bucket}", f"--object={key}"))
+            wanted = stat["manifest"]["prefix"]
+        else:
+            stats = json.loads(self.admin("bucket", "stats", f"--bucket={bucket}"))
+            wanted = f"{stats['marker']}_{key}"
+        for name in self._run("rados", *data, "ls").split():
+            if wanted in name:
+                self._run("rados", *data, "rm", name)
 
     def freeze(self) -> None:
         """Stops the OSD in its tracks: the gateway takes requests and does not answer them."""

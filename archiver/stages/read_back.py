@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from archiver.errors import StoreError
 from archiver.model import Copy, Proof
 from archiver.store import ObjectMissing, Store
 
@@ -54,6 +55,11 @@ def _prove(copy: Copy, store: Store, *, checksum: bool) -> tuple[Copy, Proof | N
         length, digest = _hash(store.read(locator.key))
     except ObjectMissing:
         return copy, None, "cannot be read from the store"
+    except StoreError as error:
+        # Where the store answers for this very object, the trouble is the object's alone.
+        if store.head(locator.key) is None:
+            return copy, None, "is not in the store"
+        return copy, None, f"cannot be read from the store: {error.message}"
     if length != locator.length:
         return copy, None, f"has {length:,} octets in the store in place of {locator.length:,}"
     if digest != copy.digest:

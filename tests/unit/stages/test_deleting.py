@@ -158,13 +158,24 @@ def test_damage_is_told_whatever_else_happens(tmp_path: Path) -> None:
         assert len(left(made.desk)) == 2
 
 
-def test_store_that_fails(tmp_path: Path) -> None:
-    """Where the store cannot be asked, nothing is deleted."""
-    with office(tmp_path, "a") as made:
+def test_object_that_fails(tmp_path: Path) -> None:
+    """One object that the store has and does not give keeps its message, and no other."""
+    with office(tmp_path, "a", "b") as made:
         made.store = FaultyStore(made.store, {1: Fault.BEFORE}, reads)
+        account = made.delete()
+        assert account.deletion.kept == {Verdict.UNREADABLE: 1}
+        assert account.deletion.deleted == 1
+        assert [type(error) for error in made.failures] == [IntegrityError]
+
+
+def test_store_that_fails(tmp_path: Path) -> None:
+    """Where the store cannot be asked, nothing is deleted, and nothing is said of its integrity."""
+    with office(tmp_path, "a") as made:
+        made.store = FaultyStore(made.store, dict.fromkeys(range(9), Fault.BEFORE))
         account = made.delete()
         assert left(made.desk) == [octets_of("a")]
         assert account.deletion.kept == {Verdict.UNREADABLE: 1}
+        assert made.failures == []
 
 
 def test_store_that_may_take_copies_away(tmp_path: Path) -> None:
