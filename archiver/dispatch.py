@@ -52,7 +52,7 @@ class Dispatch:
         self._spool = spool
         self._stopping = stopping
         self._reporter = reporter
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[_Item, bool] | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._open: set[str] = set()
@@ -69,17 +69,18 @@ class Dispatch:
         """Has a batch archived as soon as a worker is free."""
         self.assign(account, batch, _archive)
 
-    def assign(self, account: str, piece: str, work: Work) -> None:
+    def assign(self, account: str, piece: str, work: Work, *, last: bool = False) -> None:
         """Has a piece of an account's work done as soon as a worker is free.
 
         Args:
             account: whose it is.
             piece: its name, which no other piece that is under way has.
             work: does it.
+            last: do it also in a run that was asked to end.
         """
         with self._changed:
             self._open.add(piece)
-            self._queue.put((account, piece, work))
+            self._queue.put(((account, piece, work), last))
             if len(self._threads) < min(self._count, len(self._open)):
                 thread = threading.Thread(target=self._work, name="archive", daemon=True)
                 self._threads.append(thread)
@@ -88,10 +89,11 @@ class Dispatch:
     def _work(self) -> None:
         archivist: Archivist | None = None
         try:
-            while (item := self._queue.get()) is not None:
-                if self.error is None and not self._stopping():
+            while (queued := self._queue.get()) is not None:
+                item, last = queued
+                if self._is_due(last=last):
                     archivist = archivist or self._made()
-                if archivist is not None:
+                if archivist is not None and self._is_due(last=last):
                     self._perform(archivist, *item)
                 self._settle(item[1])
         finally:
@@ -108,9 +110,10 @@ class Dispatch:
             self._fail(error)
             return None
 
+    def _is_due(self, *, last: bool) -> bool:
+        return self.error is None and (last or not self._stopping())
+
     def _perform(self, archivist: Archivist, account: str, piece: str, work: Work) -> None:
-        if self.error is not None or self._stopping():
-            return
         try:
             progress = work(archivist, piece)
             self._count_in(account, piece, progress, done=archivist.steps.verify)
@@ -188,8 +191,9 @@ class Dispatch:
             self.assign(*item)
         self._wait()
         with self._changed:
-            if self._deferred and self.error is None:
-                names = ", ".join(batch for _, batch, _ in self._deferred)
+            # In a run that is to end, whoever was to put a part may have been broken off.
+            if self._deferred and self.error is None and not self._stopping():
+                names = ", ".join(piece for _, piece, _ in self._deferred)
                 self.error = RuntimeError(f"batches wait for parts that no batch puts: {names}")
 
     def _wait(self) -> None:

@@ -329,7 +329,7 @@ class _Run:
     def give_up_leases(self) -> None:
         """Lets other machines archive these accounts from now on."""
         if self.staff.leases.holds_any():
-            self.dispatch.assign("", "leases", _give_up_leases)
+            self.dispatch.assign("", "leases", _give_up_leases, last=True)
             self._drain()
 
     def snapshot(self) -> None:

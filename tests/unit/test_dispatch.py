@@ -9,7 +9,7 @@ import pytest
 
 from archiver.archiving import Archivist, Deferred, Progress
 from archiver.dispatch import Dispatch
-from archiver.errors import AlreadyRunning, StoreError
+from archiver.errors import AlreadyRunning, Interrupted, StoreError
 from archiver.state import Spool
 
 WAIT = 5.0
@@ -209,6 +209,40 @@ def test_stopping(office: Office) -> None:
     assert office.dispatch.wait_archived(["a"], WAIT) in (False, None)
     assert office.dispatch.wait_for_space(10) is False
     office.dispatch.drain()
+    assert office.done == []
+
+
+def test_stopping_in_the_middle(office: Office) -> None:
+    """What is broken off is no error, nor is a batch that waits for it; the last word is had."""
+
+    def work(batch: str) -> Progress:
+        if batch == "other":
+            office.stop = True
+            raise Interrupted
+        raise Deferred(batch)
+
+    office.work = work
+    office.dispatch.landed("me", "late")
+    office.dispatch.landed("me", "other")
+    office.dispatch.drain()
+    said: list[str] = []
+
+    def conclude(archivist: Archivist, piece: str) -> Progress:
+        said.append(piece)
+        return Progress()
+
+    office.dispatch.assign("", "lease", conclude, last=True)
+    office.dispatch.drain()
+    assert office.dispatch.error is None
+    assert said == ["lease"]
+
+
+def test_broken_off_while_a_worker_is_made(office: Office) -> None:
+    """A run that ends while its first worker sees to the store ends without an error."""
+    office.making = fails(Interrupted())
+    office.dispatch.landed("me", "a")
+    office.dispatch.drain()
+    assert office.dispatch.error is None
     assert office.done == []
 
 
