@@ -66,7 +66,10 @@ class Archiver:
         return done
 
     def start(
-        self, *arguments: object, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: object,
+        environment: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Starts a command, which the caller ends."""
         return subprocess.Popen(
@@ -74,7 +77,7 @@ class Archiver:
             ["env", "--default-signal", sys.executable, "-m", "archiver", *map(str, arguments)],
             cwd=self.home,
             env=self._surroundings(environment or {}),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
