@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from archiver.config import StoreSettings
-from archiver.errors import IntegrityError, MessageError, StoreError
+from archiver.errors import IntegrityError, Interrupted, MessageError, StoreError
 from archiver.format import FORMAT_KEY, manifest_key
 from archiver.model import Batch, SpooledMessage
 from archiver.stopping import Stop
@@ -129,13 +129,54 @@ def test_hazards(settings: StoreSettings, ceph_aws: Bucket) -> None:
         two.close()
 
 
-def test_killed_at_work(settings: StoreSettings, tmp_path: Path) -> None:
-    """A worker whose process is killed in the middle of a task says so, and gets a new process."""
+def with_a_part(directory: Path) -> Archive:
+    """A task that asks whether it is the one to put a part."""
     octets = b"Message-ID: <a@b>\r\nContent-Type: application/pdf\r\n\r\npart"
-    (tmp_path / "x.seg").write_bytes(octets)
+    (directory / "x.seg").write_bytes(octets)
     message = SpooledMessage(1, "u", None, "a" * 64, "a" * 64, 0, len(octets), 1e9)
     batch = Batch("b", "me", "2026-01-02", "x.seg", (message,))
-    task = Archive(batch, tmp_path / "x.seg", upload=True, verify=True, index=False)
+    return Archive(batch, directory / "x.seg", upload=True, verify=True, index=False)
+
+
+@pytest.mark.parametrize(
+    ("number", "grace"),
+    [
+        # It hangs, and it dies by itself: both are how a run that is to end ends.
+        (signal.SIGSTOP, 0.0),
+        (signal.SIGKILL, 600.0),
+    ],
+)
+def test_broken_off(number: int, grace: float, settings: StoreSettings, tmp_path: Path) -> None:
+    """A worker of a run that is to end is ended in the middle of its task, which is no accident."""
+    stop = Stop(grace)
+    one = worker(settings, stop)
+    hit: list[int] = []
+
+    def hang(digest: str) -> bool:
+        hit.append(pid_of(one))
+        os.kill(hit[0], number)
+        stop.ask()
+        return True
+
+    with pytest.raises(Interrupted):
+        one.run(with_a_part(tmp_path), claim=hang)
+    assert hit
+    assert not psutil.pid_exists(hit[0])
+
+
+def test_too_late(settings: StoreSettings) -> None:
+    """No process is started in a run that should have ended by now."""
+    stop = Stop(grace=0)
+    stop.ask()
+    one = worker(settings, stop)
+    with pytest.raises(Interrupted):
+        one.run(PutManifest(KEY, b"manifest"))
+    assert one._process is None
+
+
+def test_killed_at_work(settings: StoreSettings, tmp_path: Path) -> None:
+    """A worker whose process is killed in the middle of a task says so, and gets a new process."""
+    task = with_a_part(tmp_path)
     one = worker(settings)
 
     def kill(digest: str) -> bool:
