@@ -37,18 +37,18 @@ class AccountLock:
 
         Raises:
             AlreadyRunning: another process holds it; the message says which.
-            LocalDiskError: the lock's file cannot be written.
+            LocalDiskError: the lock's file cannot be opened.
         """
         try:
             self._acquire()
         except OSError as error:
             raise LocalDiskError(
-                f"cannot write {self._path}: {error.strerror}",
+                f"cannot open {self._path}: {error.strerror}",
                 hint="free space, or name a directory that you may write with --state",
             ) from error
 
     def _acquire(self) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,10 +59,21 @@ class AccountLock:
                 hint="wait until it has ended, then run again",
             ) from None
         self._descriptor = descriptor
-        os.ftruncate(descriptor, 0)
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         holder_json = {"pid": os.getpid(), "verb": self._verb, "since": started}
-        os.pwrite(descriptor, json.dumps(holder_json).encode(), 0)
+        # The lock is held already: on a full disk nobody is told who we are, and that is all.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder_json).encode(), 0)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags, 0o600)
+        except PermissionError:
+            # Somebody took our rights to a file of ours, which is still the one to lock.
+            self._path.chmod(0o600)
+            return os.open(self._path, flags, 0o600)
 
     def release(self) -> None:
         """Gives the lock back."""

@@ -17,10 +17,10 @@ HOLDER = (
 )
 
 
-def held_by_other(directory: Path) -> subprocess.Popen[bytes]:
+def held_by_other(directory: Path, *weakened: str) -> subprocess.Popen[bytes]:
     """A process that holds the account's lock until its standard input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(directory)],
+        [*weakened, sys.executable, "-c", HOLDER, str(directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -48,6 +48,50 @@ def test_death_releases(tmp_path: Path) -> None:
     assert str(process.pid) in stale.read_text()
     with AccountLock(tmp_path, ME, "run"):
         assert str(process.pid) not in stale.read_text()
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        b"",
+        b"\0" * 5000,
+        b"\xff{",
+        b'{"pid": 1',
+        # A process of that number lives, and is not the one that wrote this.
+        b'{"pid": 1, "verb": "run", "since": "2026-01-02T03:04:05Z"}',
+    ],
+)
+def test_stale_file(left: bytes, tmp_path: Path) -> None:
+    """Whatever a file says that nobody holds, it locks nobody out."""
+    with AccountLock(tmp_path, ME, "run"):
+        pass
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(left)
+    with AccountLock(tmp_path, ME, "fetch"), pytest.raises(AlreadyRunning, match="archiver fetch"):
+        AccountLock(tmp_path, ME, "run").acquire()
+
+
+def test_file_without_rights(tmp_path: Path) -> None:
+    """A file of ours that may not even be read locks nobody out, and still is the lock."""
+    with AccountLock(tmp_path, ME, "run"):
+        pass
+    (file,) = tmp_path.iterdir()
+    file.chmod(0)
+    # Root may do anything to a file unless that is taken from it.
+    weak = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if not os.getuid() else []
+    with (
+        held_by_other(tmp_path, *weak) as process,
+        pytest.raises(AlreadyRunning, match=f"archiver run, process {process.pid}"),
+    ):
+        AccountLock(tmp_path, ME, "fetch").acquire()
+
+
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for a name the lock is held all the same."""
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with AccountLock(tmp_path, ME, "run"), pytest.raises(AlreadyRunning, match="another"):
+            AccountLock(tmp_path, ME, "run").acquire()
 
 
 def test_released(tmp_path: Path) -> None:
