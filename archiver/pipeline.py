@@ -93,6 +93,7 @@ def run(
         order: what a person asked of deletion beyond the settings.
 
     Raises:
+        Interrupted: the run was asked to end before it had begun.
         UsageError: the settings cannot be used; nothing was done.
         LocalDiskError: the state directory cannot be used.
     """
@@ -127,13 +128,7 @@ def _give_up_leases(archivist: Archivist, _piece: str) -> Progress:
 class _Run:
     """What the threads of a run share."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        verb: Verb,
-        reporter: Reporter,
-        stop: Stop,
-    ) -> None:
+    def __init__(self, settings: Settings, verb: Verb, reporter: Reporter, stop: Stop) -> None:
         self.settings = settings
         self.verb = verb
         self.reporter = reporter
@@ -143,7 +138,9 @@ class _Run:
         self.paths = StatePaths(Path(settings.state))
         self.paths.create()
         check_present(self.paths.ledger, self.paths.snapshots)
-        self.ledger = Ledger.open(self.paths.ledger)
+        # Another process may be reading all of it, to see whether it is whole.
+        with stop.at_once():
+            self.ledger = Ledger.open(self.paths.ledger)
         self.spool = Spool(self.paths.spool, settings.spool_limit)
         self.indexer = Indexer(self.paths.index, self.paths.ledger, reporter)
         self.accounts: list[Account] = []

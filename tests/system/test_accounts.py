@@ -1,5 +1,6 @@
 """Several accounts of one file, side by side: the trouble of one is not the others'."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,24 @@ def test_accounts_by_name(boxes: dict[str, Mailbox], archiver: Archiver) -> None
     reports = archiver("run", "second", "FIRST", "--json").records
     assert [report["account"] for report in reports] == ["first", "second"]
     check_good(archiver.home, boxes)
+
+
+def test_two_processes(boxes: dict[str, Mailbox], archiver: Archiver) -> None:
+    """Runs of different accounts, started at the same moment, share one state and one store."""
+    write_settings(archiver.home, boxes, 'server = "pop3s://me@192.0.2.1"\n')
+    started = [archiver.start("run", name, "--json", "--workers", "1") for name in GOOD]
+    ended = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0], ended
+    reports = [json.loads(stdout) for stdout, _ in ended]
+    assert [report["archived"] for report in reports] == [31, 31]
+    check_good(archiver.home, boxes)
+    keys = objects_in_directory(archiver.home / "archive")
+    writers = {key.split("/")[2] for key in keys if key.startswith("manifests/")}
+    assert len(writers) == 1, "one state directory is one writer"
+    both = archiver("search", "to both", "--state", "s", "--json").record
+    assert both["accounts"] == sorted(GOOD)
+    again = archiver("run", *GOOD, "--json").records
+    assert [report["known"] for report in again] == [31, 31]
 
 
 def test_two_stores(mailbox: Mailbox, tmp_path: Path) -> None:

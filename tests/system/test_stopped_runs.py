@@ -5,6 +5,7 @@ in one line that it was interrupted, print a report that adds up, leave no proce
 next one must find everything as it should be.
 """
 
+import fcntl
 import os
 import pty
 import signal
@@ -109,7 +110,7 @@ def until(reached: Callable[[], object], process: subprocess.Popen[str]) -> None
         time.sleep(0.01)
 
 
-def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> Done:
+def end(archiver: Archiver, process: subprocess.Popen[str], number: int = signal.SIGTERM) -> Done:
     """Asks a run to end, which it must do in good time and order, with all of its processes."""
     processes = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, number)
@@ -118,6 +119,8 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> Done:
     assert done.code == 130, stderr
     assert one_clear_line(done) == "interrupted at a safe point"
     assert not psutil.wait_procs(processes, PATIENCE)[1]
+    # What is closed as it should be leaves no write-ahead log behind.
+    assert not (archiver.home / "s" / "ledger.db-wal").exists()
     for report in done.records:
         assert report.get("listed", 0) == sum(report.get(term, 0) for term in TERMS)
     return done
@@ -153,7 +156,7 @@ def test_silent_server(
         settle(archiver, server.port)
         process = start("run", "--json")
         until(lambda: server.sessions and len(server.commands) >= heard, process)
-        done = end(process)
+        done = end(archiver, process)
         assert "QUIT" not in server.commands
     assert done.record["fetched"] <= 3
     check_rest(archiver, done.record)
@@ -175,7 +178,7 @@ def test_silent_handshake(
         settle(archiver, server.port, scheme=scheme, more=more)
         process = start("run", "--json")
         until(lambda: server.commands if scheme == "pop3" else server.sessions, process)
-        done = end(process)
+        done = end(archiver, process)
     check_rest(archiver, done.record)
 
 
@@ -191,7 +194,7 @@ def test_black_hole(archiver: Archiver, start: Start) -> None:
         settle(archiver, port)
         process = start("run", "--json")
         until(lambda: connects(process), process)
-        done = end(process)
+        done = end(archiver, process)
     check_rest(archiver, done.record)
 
 
@@ -202,7 +205,7 @@ def test_silent_proxy(archiver: Archiver, start: Start) -> None:
         settle(archiver, 110, more=more)
         process = start("run", "--json")
         until(proxy.asked.is_set, process)
-        done = end(process)
+        done = end(archiver, process)
     check_rest(archiver, done.record)
 
 
@@ -212,7 +215,7 @@ def test_silent_name_service(archiver: Archiver, start: Start) -> None:
     settle(archiver, 110)
     process = start("run", "--json", environment={"PYTHONPATH": str(archiver.home)})
     until((archiver.home / "asked").exists, process)
-    done = end(process)
+    done = end(archiver, process)
     check_rest(archiver, done.record)
 
 
@@ -239,7 +242,7 @@ def test_silent_store(verb: str, more: str, archiver: Archiver, start: Start) ->
             archiver("fetch")
         process = start(verb, "--json")
         until(store.asked.is_set, process)
-        done = end(process)
+        done = end(archiver, process)
         assert "a worker" not in done.stderr
         assert len(server.mailbox) == len(MAIL)
     assert archiver("status", "--json").record["last_run"]["exit_code"] == 130
@@ -258,7 +261,7 @@ def test_frozen_store(bucket: Bucket, archiver: Archiver, start: Start) -> None:
             until(lambda: look(MaxKeys=1)["KeyCount"], process)
         bucket.server.freeze()
         try:
-            done = end(process)
+            done = end(archiver, process)
         finally:
             bucket.server.thaw()
         assert "a worker" not in done.stderr
@@ -274,8 +277,21 @@ def test_password_command(archiver: Archiver, start: Start) -> None:
     settle(archiver, 110, more='password_command = "touch asked; exec sleep 3600"')
     process = start("run", "--json")
     until((archiver.home / "asked").exists, process)
-    done = end(process)
+    done = end(archiver, process)
     check_rest(archiver, done.record)
+
+
+def test_ledger_that_is_being_checked(archiver: Archiver, start: Start) -> None:
+    """Another process that has the ledger to itself, since it reads all of it."""
+    (archiver.home / "s").mkdir()
+    with (archiver.home / "s" / "ledger.lock").open("w") as beside:
+        fcntl.flock(beside, fcntl.LOCK_EX)
+        settle(archiver, 110)
+        process = start("run", "--json")
+        opened = psutil.Process(process.pid).open_files
+        until(lambda: any(file.path == beside.name for file in opened()), process)
+        done = end(archiver, process)
+    assert done.stdout == ""
 
 
 def test_prompt(archiver: Archiver, start: Start) -> None:
@@ -284,7 +300,7 @@ def test_prompt(archiver: Archiver, start: Start) -> None:
     terminal, other_side = pty.openpty()
     process = start("run", "--json", stdin=other_side)
     until(lambda: not echoes(other_side), process)
-    end(process, signal.SIGINT)
+    end(archiver, process, signal.SIGINT)
     assert echoes(other_side)
     for each in (terminal, other_side):
         os.close(each)
