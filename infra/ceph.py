@@ -69,6 +69,7 @@ debug_rgw = 1
 _ACCESS_KEY = "CEPHTESTACCESS"
 _SECRET_KEY = "ceph-test-secret-key"  # noqa: S105  (it opens a gateway that dies with the test)
 _CAPACITY = 8 << 30
+_DATA_POOL = "default.rgw.buckets.data"
 
 
 class Ceph:
@@ -111,6 +112,7 @@ class Ceph:
                 ("ceph-osd", "ceph-osd"),
                 ("monmaptool", "ceph-common"),
                 ("ceph", "ceph-common"),
+                ("rados", "ceph-common"),
                 ("rados", "ceph-common"),
             )
         }
@@ -175,6 +177,18 @@ class Ceph:
         for name in self._run("rados", *data, "ls").split():
             if wanted in name:
                 self._run("rados", *data, "rm", name)
+
+    def lose_parts(self, bucket: str) -> int:
+        """Loses the data of every object that was uploaded in parts; HEAD and listings show it.
+
+        Returns how many parts there were.
+        """
+        marker = json.loads(self.admin("bucket", "stats", f"--bucket={bucket}"))["marker"]
+        pieces = self._run("rados", "--pool", _DATA_POOL, "ls").splitlines()
+        parts = [piece for piece in pieces if piece.startswith(f"{marker}__multipart_")]
+        for part in parts:
+            self._run("rados", "--pool", _DATA_POOL, "rm", part)
+        return len(parts)
 
     def freeze(self) -> None:
         """Stops the OSD in its tracks: the gateway takes requests and does not answer them."""
