@@ -177,6 +177,8 @@ def _explained(path: Path) -> Iterator[None]:
         if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, *_CANNOT_OPEN}:
             raise LocalDiskError(f"the index cannot be used: {error}", hint=_LOOK) from error
         raise
+    except OSError as error:
+        raise LocalDiskError(f"the index cannot be made: {error.strerror}", hint=_LOOK) from error
 
 
 @contextmanager

@@ -335,6 +335,12 @@ def test_newer_schema(path: Path) -> None:
         assert not is_condemned(path)
 
 
+def test_file_refused(tmp_path: Path) -> None:
+    """A file that the system refuses to make is the local disk's fault."""
+    with pytest.raises(LocalDiskError, match="cannot be made"):
+        Index.open(tmp_path / ("x" * 300))
+
+
 def test_directory_missing(tmp_path: Path) -> None:
     """A place that cannot be written is told as one."""
     with pytest.raises(LocalDiskError, match="cannot be used"):
