@@ -14,6 +14,8 @@ import pytest
 
 from infra.ceph import Ceph
 from infra.courier import Courier
+from infra.crash import shim
+from infra.crash.conductor import Players, players
 from infra.cyrus import Cyrus
 from infra.dovecot import Dovecot
 from infra.fixtures import Bucket, Mailbox, PopMailbox, PopServer
@@ -28,6 +30,8 @@ _numbers = count(1)
 _MARKERS = {
     "ceph": "ceph",
     "courier": "courier",
+    "crash_library": "gcc",
+    "crash_players": "gcc",
     "cyrus": "cyrus",
     "dovecot": "dovecot",
     "every_sign_in": "dovecot",
@@ -63,6 +67,20 @@ def courier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Courier]:
     """A real POP3 server with UTF8 and CRAM, over maildirs."""
     with _or_skip(), Courier(tmp_path_factory.mktemp("courier")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def crash_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that is preloaded into what is to be killed or cut off."""
+    with _or_skip():
+        return shim.build(tmp_path_factory.mktemp("crash"))
+
+
+@pytest.fixture(scope="session")
+def crash_players() -> Iterator[Players]:
+    """Processes that play schedules of crashes."""
+    with _or_skip(), players() as ready:
+        yield ready
 
 
 @pytest.fixture(scope="session")

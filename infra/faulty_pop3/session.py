@@ -20,6 +20,7 @@ class Session:
     def __init__(self, server: "FaultyPop3", connection: socket.socket, number: int) -> None:
         """Takes over a new connection."""
         self._server = server
+        self._number = number
         self._connection = connection
         self._left = _of(server.faults.drop_after, number)
         self._commands_left = _of(server.faults.drop_at, number)
@@ -88,6 +89,7 @@ class Session:
 
     def _hear(self, line: str) -> None:
         self._server.commands.append(line)
+        self._server.heard[self._number] += 1
         if self._commands_left is not None:
             self._commands_left -= 1
             if self._commands_left <= 0:
@@ -318,17 +320,21 @@ class Session:
 
     def _send(self, octets: bytes) -> None:
         if self._left is not None and len(octets) >= self._left:
-            self._server.octets += self._left
+            self._count(self._left)
             self._connection.sendall(octets[: self._left])
             self._cut()
         if self._left is not None:
             self._left -= len(octets)
-        self._server.octets += len(octets)
+        self._count(len(octets))
         self._connection.sendall(octets)
 
     def _fall_silent(self) -> NoReturn:
         self._server.stopping.wait()
         raise HangupError
+
+    def _count(self, octets: int) -> None:
+        self._server.octets += octets
+        self._server.sent[self._number] += octets
 
     def _cut(self, *, reset: bool = False) -> None:
         if reset or self._faults.reset:
