@@ -43,6 +43,8 @@ class Transport:
         self._limits = limits
         self._socket = connection
         self._context = context
+        # Asked while it is known: of a connection that is lost it cannot be.
+        self._local = server.proxy is None and is_local(connection)
         self._timeout = limits.connect_timeout
         self._waited = 0.0
         self._received = 0
@@ -76,7 +78,7 @@ class Transport:
     @property
     def local(self) -> bool:
         """Whether the peer is this machine itself, at a loopback address and behind no proxy."""
-        return self._server.proxy is None and is_local(self._socket)
+        return self._local
 
     @property
     def tls(self) -> tls.TlsInfo | None:

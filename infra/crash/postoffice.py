@@ -122,8 +122,8 @@ def _serve(
             seen = onlooker.report
             seen.left = [Letter(each.uidl, each.octets) for each in server.mailbox]
             new = range(reported, server.sessions)
-            seen.commands = tuple(server.heard[number] for number in new)
-            seen.octets = tuple(server.sent[number] for number in new)
+            seen.commands = tuple(server.traffic[number].commands for number in new)
+            seen.octets = tuple(server.traffic[number].octets for number in new)
             pipe.send(seen)
             reported = server.sessions
 

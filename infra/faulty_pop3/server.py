@@ -4,13 +4,14 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, Self
 
 from infra.faulty_pop3.faults import Faults, HangupError, Message
 from infra.faulty_pop3.session import Session
+from infra.faulty_pop3.traffic import Traffic
 
 
 class FaultyPop3:
@@ -28,7 +29,7 @@ class FaultyPop3:
     ``commands`` is every line heard, over all sessions; ``sessions`` how many began, ``logins``
     how many were granted or came too early; ``round_trips`` how often a client waited for
     answers before it went on, and ``octets`` how many octets were sent, over all sessions;
-    ``heard`` and ``sent`` how many commands and octets those were in each session, from 0;
+    ``traffic`` what passed in each session, by its number from 0;
     ``mailbox`` what is in the mailbox and may be changed between sessions; ``faults`` may be
     replaced. ``onlooker``, if set, is called at QUIT before anything is removed, with the messages
     that the session retrieved and with those that go.
@@ -56,8 +57,7 @@ class FaultyPop3:
         self.attempts = 0
         self.round_trips = 0
         self.octets = 0
-        self.heard: Counter[int] = Counter()
-        self.sent: Counter[int] = Counter()
+        self.traffic: dict[int, Traffic] = defaultdict(Traffic)
         self.last_login: float | None = None
         self.refused: dict[int, int] = {}
         self.implicit_tls = implicit_tls

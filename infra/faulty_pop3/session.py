@@ -20,11 +20,11 @@ class Session:
     def __init__(self, server: "FaultyPop3", connection: socket.socket, number: int) -> None:
         """Takes over a new connection."""
         self._server = server
-        self._number = number
         self._connection = connection
         self._left = _of(server.faults.drop_after, number)
         self._commands_left = _of(server.faults.drop_at, number)
         self._answers_left = _of(server.faults.silent_at, number)
+        self._traffic = server.traffic[number]
         self._errors = 0
         self._heard = b""
         self._waited = False
@@ -89,7 +89,7 @@ class Session:
 
     def _hear(self, line: str) -> None:
         self._server.commands.append(line)
-        self._server.heard[self._number] += 1
+        self._traffic.commands += 1
         if self._commands_left is not None:
             self._commands_left -= 1
             if self._commands_left <= 0:
@@ -334,7 +334,7 @@ class Session:
 
     def _count(self, octets: int) -> None:
         self._server.octets += octets
-        self._server.sent[self._number] += octets
+        self._traffic.sent(octets)
 
     def _cut(self, *, reset: bool = False) -> None:
         if reset or self._faults.reset:
