@@ -233,7 +233,8 @@ class UnreadMessage:
 class Reconciliation:
     """What became of every message that an account's run saw; it must add up.
 
-    ``listed = known + linked + fetched + failed + vanished + remaining``; ``held`` is an overlay.
+    ``listed = known + linked + fetched + failed + vanished + remaining``; ``held`` and ``given_up``
+    are overlays: the former failed, the latter are known, and nothing is left to do about them.
     Field names are those of ``run --json``.
     """
 
@@ -252,6 +253,7 @@ class Reconciliation:
     bytes_fetched: int = 0
     seconds: float = 0.0
     head: str | None = None
+    given_up: int = 0
 
     @property
     def adds_up(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from archiver.errors import ArchiverError
 from archiver.ledger import Ledger, landing, manifests
 from archiver.ledger.pruning import unconfirmed
-from archiver.ledger.status import failing, problem_count
+from archiver.ledger.status import failing, given_up, problem_count
 from archiver.model import Reconciliation
 from archiver.working import Account
 
@@ -106,6 +106,7 @@ def reconcile(ledger: Ledger, account: Account, work: Work) -> Reconciliation:
         bytes_fetched=work.octets,
         seconds=work.seconds,
         head=manifests.head(ledger, owner),
+        given_up=given_up(ledger, owner.row),
     )
 
 

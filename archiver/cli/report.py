@@ -39,6 +39,8 @@ def _print_reconciliation(report: Reconciliation, store: str) -> None:
         say(f"  deleted   {report.deleted:,} on the server; {report.gone:,} are confirmed gone")
     if report.held:
         say(f"  held      {report.held:,} wait for a decision: archiver status --problems")
+    if report.given_up:
+        say(f"  given up  {report.given_up:,} of those known stay on the server, not archived")
     if report.head:
         say(f"  head      {report.head}")
 

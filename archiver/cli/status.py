@@ -1,24 +1,37 @@
-"""``status``: where the messages of each account stand."""
+"""``status``: where the messages of each account stand, and what waits."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archiver.cli import options
-from archiver.cli.output import octets, print_json, say, shell_word
+from archiver.cli.output import octets, print_json, say
+from archiver.cli.shown import harmless
+from archiver.cli.waits import called, troubles
+from archiver.format import time_text
 from archiver.ledger import Ledger
-from archiver.ledger.status import AccountStatus, LastRun, ProblemRow, problems, status
+from archiver.ledger.status import AccountStatus, LastRun, status
 from archiver.model import Stage
 from archiver.state import StatePaths
+
+if TYPE_CHECKING:
+    from archiver.verbs.problems import Problem
+
+_WORDS = {
+    Stage.SPOOLED: "in the spool, not yet archived",
+    Stage.VANISHED: "left the server, not by us",
+    Stage.DELETE_SENT: "deleted; the next listing is to confirm it",
+    Stage.GONE: "deleted, and confirmed",
+}
 
 
 def command(
     state: options.State = None,
     config: options.Config = None,
     show_problems: Annotated[
-        bool, typer.Option("--problems", help="List the messages that failed or are held, and why.")
+        bool, typer.Option("--problems", help="List what waits, why, and what to do about it.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -29,11 +42,7 @@ def command(
         return
     with Ledger.open(paths.ledger) as ledger:
         if show_problems:
-            found = problems(ledger)
-            for problem in found:
-                _show_problem(problem, as_json=as_json)
-            if any(problem.problem == "held" for problem in found) and not as_json:
-                say("held messages wait: archiver release ACCOUNT UIDL has one tried again")
+            _list_problems(ledger, paths, as_json=as_json)
             return
         for account in status(ledger):
             if as_json:
@@ -51,20 +60,29 @@ def state_of(state: Path | None, config: Path | None) -> Path:
 
 def _show(account: AccountStatus) -> None:
     typer.echo(f"{account.account} -> {account.store}")
-    for stage in Stage:
-        if count := account.stages.get(stage, 0):
-            typer.echo(f"  {stage:<12}{count:>12,}")
-    for name, count in (("failed", account.failed), ("held", account.held)):
-        if count:
-            typer.echo(f"  {name:<12}{count:>12,}  (archiver status --problems)")
+    for name, count, words in _counts(account):
+        typer.echo(f"  {name:<12}{count:>12,}{f'  ({words})' if words else ''}")
     archived, spooled = octets(account.octets_archived), octets(account.octets_spooled)
-    typer.echo(f"  {archived} archived, {spooled} in the spool")
+    aside = account.octets_set_aside
+    apart = f", of which {octets(aside)} are set aside" if aside else ""
+    typer.echo(f"  {archived} archived, {spooled} in the spool{apart}")
     if account.oldest_unverified is not None:
         typer.echo(f"  oldest unverified: fetched {_time(account.oldest_unverified)}")
     if account.distrusted is not None:
         typer.echo(f"  UIDLs are not trusted: {account.distrusted}")
     if account.last_run is not None:
         typer.echo(f"  last run: {_run(account.last_run)}")
+
+
+def _counts(account: AccountStatus) -> Iterator[tuple[str, int, str]]:
+    """What there is of the account, by stage and by problem, with words for a person."""
+    problems = {"failed": account.failed, "held": account.held, "given up": account.given_up}
+    for stage in Stage:
+        if count := account.stages.get(stage, 0):
+            yield stage, count, _WORDS.get(stage, "")
+    for name, count in problems.items():
+        if count:
+            yield name, count, "archiver status --problems"
 
 
 def _run(run: LastRun) -> str:
@@ -94,30 +112,34 @@ def _json(account: AccountStatus) -> dict[str, Any]:
             "exit_code": run.exit_code,
             "report": run.report,
         },
+        "given_up": account.given_up,
+        "bytes_set_aside": account.octets_set_aside,
     }
 
 
-def _show_problem(problem: ProblemRow, *, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {
-                "account": problem.account,
-                "uidl": problem.uidl,
-                "problem": problem.problem,
-                "reason": problem.reason,
-                "tries": problem.tries,
-                "digest": problem.digest,
-            }
-        )
-    else:
-        uidl = "(no UIDL)" if problem.uidl is None else shell_word(problem.uidl)
-        typer.echo(
-            f"{problem.account}  {uidl}  {problem.problem} after {problem.tries} tries:"
-            f" {problem.reason}"
-        )
+def _list_problems(ledger: Ledger, paths: StatePaths, *, as_json: bool) -> None:
+    from archiver.verbs.problems import ADVICE, problem_json, waiting
+
+    kinds: dict[str, None] = {}
+    for problem in waiting(ledger, paths):
+        kinds[problem.kind] = None
+        if as_json:
+            print_json(problem_json(problem))
+        else:
+            typer.echo(_line(problem))
+    for kind in kinds if not as_json else ():
+        say(ADVICE[kind])
+
+
+def _line(problem: "Problem") -> str:
+    message = problem.message
+    if message is not None:
+        here = f"; {octets(message.size or 0)} in {message.segment}" if message.segment else ""
+        return f"{message.account}  {called(message)}  {troubles(message)}{harmless(here)}"
+    size = "" if problem.octets is None else f", {octets(problem.octets)}"
+    since = "" if problem.since is None else f", since {_time(problem.since)}"
+    return f"{problem.account or '(all)'}  {harmless(problem.text)}{size}{since}"
 
 
 def _time(seconds: int | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else time_text(seconds)

@@ -146,7 +146,13 @@ def _held(record: Mapping[str, Any]) -> Held:
 
 
 def _released(record: Mapping[str, Any]) -> Released:
-    return Released(optional_text_in(record, "uidl"), optional_digest_in(record, "digest"))
+    return Released(
+        uidl=optional_text_in(record, "uidl"),
+        digest=optional_digest_in(record, "digest"),
+        listed_size=optional_count_in(record, "listed_size"),
+        reason=optional_text_in(record, "reason"),
+        given_up=bool(flag_in(record, "given_up")),
+    )
 
 
 def _moved(record: Mapping[str, Any]) -> Moved:

@@ -138,10 +138,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """``released``: it waits no longer."""
+    """``released``: it waits no longer.
+
+    With ``given_up`` a person left it on the server for good: it is not fetched any more.
+    """
 
     uidl: str | None
     digest: str | None
+    listed_size: int | None = None
+    reason: str | None = None
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

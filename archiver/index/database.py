@@ -15,7 +15,7 @@ from archiver.durable import sync_directory, sync_file
 from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
 from archiver.index.disposal import condemn, is_condemned
 from archiver.index.entry import INDEX_VERSION, Entry, Location
-from archiver.index.reader import Hit, find
+from archiver.index.reader import Hit, find, find_digest
 from archiver.index.terms import terms
 from archiver.index.writer import Writer
 
@@ -97,6 +97,11 @@ class Index:
         """
         with _explained(self._path):
             return find(self._connection, terms(words), limit, offset)
+
+    def get(self, digest: str) -> Hit | None:
+        """The message with these octets, None where the index does not hold it."""
+        with _explained(self._path):
+            return find_digest(self._connection, digest)
 
     def close(self) -> None:
         """Closes the file; what was added is durable then.

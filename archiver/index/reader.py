@@ -45,6 +45,9 @@ _NEWEST: Final = """
     ) AS found JOIN messages ON messages.id = found.id
     ORDER BY date IS NULL, date DESC, messages.id DESC LIMIT ? OFFSET ?
 """
+_BY_DIGEST: Final = """
+    SELECT id, digest, message_id, date, subject, size FROM messages WHERE digest = ?
+"""
 _FOUND: Final = "SELECT messages.id, digest, message_id, date, subject, size FROM ("
 
 
@@ -80,6 +83,12 @@ def find(
     question, values = _question(connection, terms)
     rows = connection.execute(_FOUND + question + _NEWEST, (*values, limit, offset)).fetchall()
     return [_hit(connection, row, terms) for row in rows]
+
+
+def find_digest(connection: sqlite3.Connection, digest: str) -> Hit | None:
+    """The message with these octets, None where the index does not hold it."""
+    row = connection.execute(_BY_DIGEST, (bytes.fromhex(digest),)).fetchone()
+    return None if row is None else _hit(connection, row, ())
 
 
 def _question(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, list[str]]:

@@ -7,7 +7,8 @@ functions over an open ``Ledger``: ``listing`` (what a session lists against wha
 message under several UIDLs), ``landing`` (batches that became durable), ``copies`` (what is in the
 store), ``manifests`` (the chain that makes messages ARCHIVED), ``events`` (what it has still to
 tell), ``replay`` (a ledger made again from what manifests say), ``holding`` (what waits for a
-person), ``pruning``, ``portions``, ``accounts`` and ``status``.
+person), ``versions`` (all that stands under one UIDL), ``backlog`` (what else waits), ``pruning``,
+``portions``, ``accounts`` and ``status``.
 """
 
 from archiver.ledger.database import Ledger

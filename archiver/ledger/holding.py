@@ -1,10 +1,14 @@
-"""Messages that wait for a person: held when they failed too often, until they are released."""
+"""Messages that wait for a person: held when they failed too often, until that person decides.
+
+Released, a message is tried again as if it had never failed. Given up, it stays on the server: it
+is not fetched, not stored and not deleted any more, and no run ends with 3 on its account. Both are
+told by the next manifest.
+"""
 
 from collections.abc import Sequence
 
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.database import Ledger
-from archiver.ledger.status import PROBLEM_COLUMNS, ProblemRow, problem_row
 
 
 def hold(ledger: Ledger, account: LedgerAccount, *, tries: int) -> None:
@@ -22,27 +26,41 @@ def hold(ledger: Ledger, account: LedgerAccount, *, tries: int) -> None:
         )
 
 
-def release(ledger: Ledger, name: str, uidls: Sequence[str] | None) -> list[ProblemRow]:
-    """Has messages with a problem tried again, as if they had never failed.
+def release(ledger: Ledger, messages: Sequence[int]) -> None:
+    """Has messages tried again, as if they had never failed, or been given up.
 
     Args:
-        ledger: the ledger.
-        name: the account's id; all stores into which it is archived.
-        uidls: which messages; None for all of them. One that has no problem is passed over.
-
-    Returns:
-        The messages with the problems that they had.
+        ledger: the ledger; the accounts' locks are held.
+        messages: their rows.
     """
     with ledger.write() as db:
-        rows = db.execute(
-            f"SELECT m.id, {PROBLEM_COLUMNS} FROM messages m JOIN accounts a ON a.id = m.account_id"
-            " WHERE a.name = ? AND m.problem <> 'none' ORDER BY m.id",
-            (name,),
-        ).fetchall()
-        wanted = None if uidls is None else set(uidls)
-        chosen = [row for row in rows if wanted is None or row[2] in wanted]
         db.executemany(
             "UPDATE messages SET problem = 'none', reason = NULL, tries = 0 WHERE id = ?",
-            [(row[0],) for row in chosen],
+            [(message,) for message in messages],
         )
-    return [problem_row(row[1:]) for row in chosen]
+
+
+def is_apart(ledger: Ledger, message: int) -> bool:
+    """Whether the segment with a message's octets holds no others, and none is uploaded yet."""
+    return bool(
+        ledger.value(
+            "SELECT b.uploaded_at IS NULL AND 1 = (SELECT count(*) FROM messages"
+            " WHERE batch_id = b.id AND offset NOTNULL)"
+            " FROM messages m JOIN batches b ON b.id = m.batch_id WHERE m.id = ?",
+            (message,),
+        )
+    )
+
+
+def give_up(ledger: Ledger, messages: Sequence[int]) -> None:
+    """Leaves messages on the server for good; why they failed, and octets in the spool, are kept.
+
+    Args:
+        ledger: the ledger; the accounts' locks are held.
+        messages: their rows; those of which nothing came have a UIDL that identifies them.
+    """
+    with ledger.write() as db:
+        db.executemany(
+            "UPDATE messages SET problem = 'given_up' WHERE id = ?",
+            [(message,) for message in messages],
+        )

@@ -158,6 +158,7 @@ def fail_fetch(
     *,
     vanished: bool = False,
     counted: bool = True,
+    octets: int | None = None,
 ) -> None:
     """Records that a message could not be fetched; progress and earlier rows stay as they are.
 
@@ -168,6 +169,7 @@ def fail_fetch(
         now: the time, in seconds since the epoch.
         vanished: it left the server since it was listed, which is no failure.
         counted: whether this was one of the tries that a message has.
+        octets: how many had come of one that had no end within what we take.
     """
     outcome = "vanished" if vanished else "failed"
     with listing.ledger.write() as db:
@@ -184,29 +186,40 @@ def fail_fetch(
             )
         elif message is None:
             made = db.execute(
-                "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, problem,"
-                " reason, tries) VALUES (?, ?, ?, 'listed', ?, 'failed', ?, ?)",
-                (listing.account.row, listed.uidl, listed.size, int(now), reason, counted),
+                "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, length,"
+                " problem, reason, tries) VALUES (?, ?, ?, 'listed', ?, ?, 'failed', ?, ?)",
+                (listing.account.row, listed.uidl, listed.size, int(now), octets, reason, counted),
             )
             message = int(made.lastrowid or 0)
         else:
             db.execute(
-                "UPDATE messages SET problem = 'failed', reason = ?, tries = tries + ?"
+                "UPDATE messages SET stage = 'listed', listed_size = ?, length ="
+                " coalesce(?, length), problem = 'failed', reason = ?, tries = tries + ?"
                 " WHERE id = ?",
-                (reason, counted, message),
+                (listed.size, octets, reason, counted, message),
             )
         listing.close(listed, outcome, message)
+
+
+def lengths(listing: Listing) -> dict[int, int]:
+    """How many octets came, by number, of listed messages that had no end within what we take."""
+    return dict(
+        listing.ledger.rows(
+            "SELECT o.number, m.length FROM temp.offered o JOIN main.messages m"
+            " ON m.id = o.message WHERE o.late AND m.digest IS NULL AND m.length NOTNULL"
+        )
+    )
 
 
 def pending(ledger: Ledger, account: LedgerAccount, *, tries: int) -> list[str]:
     """The names of the account's batches that are not archived yet, oldest first.
 
-    Messages that failed ``tries`` times, or are held, wait for a person in batches of their own.
+    Messages that failed ``tries`` times, are held or given up have batches of their own, and wait.
     """
     rows = ledger.rows(
         "SELECT name FROM batches b WHERE account_id = ? AND archived_at IS NULL AND NOT EXISTS"
-        " (SELECT 1 FROM messages m WHERE m.batch_id = b.id"
-        " AND (m.problem = 'held' OR (m.problem = 'failed' AND m.tries >= ?))) ORDER BY id",
+        " (SELECT 1 FROM messages m WHERE m.batch_id = b.id AND (m.problem IN ('held', 'given_up')"
+        " OR (m.problem = 'failed' AND m.tries >= ?))) ORDER BY id",
         (account.row, tries),
     )
     return [row[0] for row in rows]
@@ -216,10 +229,22 @@ def give_back(ledger: Ledger, segment: str) -> int:
     """Returns the messages of a lost segment to LISTED, to be fetched again if they still can be.
 
     Those that were uploaded stay as they are: the store has them, which a verification will show.
-    Returns how many messages went back.
+    Why others failed is forgotten with their octets; one that was given up stays so, where its UIDL
+    alone identifies it. Returns how many messages went back.
     """
     with ledger.write() as db:
         batch = "(SELECT id FROM batches WHERE segment = ? AND uploaded_at IS NULL)"
+        given_up = db.execute(
+            "SELECT m.reason, m.id FROM messages m JOIN accounts a ON a.id = m.account_id"
+            f" WHERE batch_id IN {batch} AND problem = 'given_up' AND uidl NOTNULL"
+            " AND a.distrusted IS NULL",
+            (segment,),
+        ).fetchall()
+        db.execute(
+            "UPDATE messages SET problem = 'none', reason = NULL, tries = 0"
+            f" WHERE batch_id IN {batch} AND problem <> 'none'",
+            (segment,),
+        )
         lost = f"(SELECT digest FROM messages WHERE batch_id IN {batch} AND stage = 'spooled')"
         # A link to octets that are lost is none any more.
         back = db.execute(
@@ -233,6 +258,9 @@ def give_back(ledger: Ledger, segment: str) -> int:
         # One to octets that are not is named by another batch, where it still is one.
         db.execute(f"UPDATE messages SET batch_id = NULL WHERE batch_id IN {batch}", (segment,))
         db.execute("DELETE FROM batches WHERE segment = ? AND uploaded_at IS NULL", (segment,))
+        db.executemany(
+            "UPDATE messages SET problem = 'given_up', reason = ? WHERE id = ?", given_up
+        )
         return int(back.rowcount)
 
 
@@ -281,11 +309,12 @@ def _spooled(row: tuple[Any, ...]) -> SpooledMessage:
 
 
 def waiting(ledger: Ledger, account: LedgerAccount) -> int:
-    """How many of the account's messages are in the spool and not archived."""
+    """How many of the account's messages are in the spool, and neither archived nor given up."""
     return int(
         ledger.value(
             "SELECT count(*) FROM messages m JOIN batches b ON b.id = m.batch_id"
-            " WHERE b.account_id = ? AND b.archived_at IS NULL AND m.stage = 'spooled'",
+            " WHERE b.account_id = ? AND b.archived_at IS NULL AND m.stage = 'spooled'"
+            " AND m.problem <> 'given_up'",
             (account.row,),
         )
     )

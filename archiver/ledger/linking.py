@@ -38,7 +38,8 @@ def join_or_link(
     if pending is not None:
         db.execute(
             "UPDATE main.messages SET stage = 'linked', digest = ?, header_digest = ?,"
-            " problem = 'none', reason = NULL, listed_size = ? WHERE id = ?",
+            " length = NULL, problem = 'none', reason = NULL, tries = 0, listed_size = ?"
+            " WHERE id = ?",
             (digest, header, listed.size, pending[0]),
         )
         return int(pending[0]), "linked"

@@ -155,7 +155,7 @@ class Listing:
             distrust(self.ledger, self.account, reason)
 
     def classify(self, *, top: bool) -> None:
-        """Gives every offered message its first verdict: known, check, fetch or failed.
+        """Gives every offered message a first verdict: known, check, fetch, failed or given up.
 
         Args:
             top: whether the server answers TOP; without it ``check`` becomes ``fetch``.
@@ -180,6 +180,8 @@ class Listing:
         self.ledger.scratch(
             f"""
             UPDATE temp.offered SET verdict = CASE
+                WHEN m.digest IS NULL AND m.listed_size IS offered.size
+                    AND m.problem = 'given_up' THEN 'given_up'
                 WHEN m.digest IS NULL AND m.listed_size IS offered.size
                     AND (m.problem = 'held' OR m.tries >= ?) THEN 'failed'
                 WHEN m.digest IS NULL THEN 'fetch'
@@ -315,6 +317,11 @@ class Listing:
 
     def _register(self, db: Any, now: int) -> None:
         account = self.account.row
+        db.execute(
+            "UPDATE temp.offered SET late = 1 WHERE verdict = 'fetch' AND message IN"
+            " (SELECT id FROM main.messages WHERE account_id = ? AND problem <> 'none')",
+            (account,),
+        )
         if self.distrusted is None:
             db.execute(
                 "INSERT INTO main.messages (account_id, uidl, listed_size, stage, listed_at)"
@@ -329,15 +336,18 @@ class Listing:
                 (account,),
             )
             db.execute(
-                "UPDATE main.messages SET stage = 'listed', listed_size = o.size"
+                "UPDATE main.messages SET stage = 'listed', listed_size = o.size,"
+                " length = iif(listed_size IS o.size, length, NULL)"
                 " FROM temp.offered o WHERE o.message = messages.id AND o.verdict = 'fetch'"
                 " AND messages.digest IS NULL AND messages.stage IN ('listed', 'vanished', 'gone')"
             )
-        db.execute(
-            "UPDATE temp.offered SET late = 1 WHERE verdict = 'fetch' AND message IN"
-            " (SELECT id FROM main.messages WHERE account_id = ? AND problem <> 'none')",
-            (account,),
-        )
+            # At another size it may be another message: what was decided does not concern it.
+            db.execute(
+                "UPDATE main.messages SET problem = 'none', reason = NULL, tries = 0"
+                " WHERE account_id = ? AND problem IN ('held', 'given_up') AND digest IS NULL"
+                " AND id IN (SELECT message FROM temp.offered WHERE verdict = 'fetch')",
+                (account,),
+            )
         self._seen.record(db)
 
     def close(self, listed: Listed, outcome: str, message: int | None) -> None:

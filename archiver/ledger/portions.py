@@ -28,7 +28,7 @@ def may_be_portion(listing: Listing) -> bool:
     """
     counted = listing.ledger.row(
         "SELECT count(*), coalesce(sum(retrieved AND verdict IN ('fetched', 'linked')), 0),"
-        " coalesce(sum(verdict = 'failed'), 0) FROM temp.offered"
+        " coalesce(sum(verdict IN ('failed', 'given_up')), 0) FROM temp.offered"
     )
     assert counted is not None
     count, new, failed = counted

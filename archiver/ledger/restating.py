@@ -56,18 +56,21 @@ def restated(ledger: Ledger, account: LedgerAccount) -> Iterator[dict[str, Any]]
             uidl, digest, listed_size = row[1:4]
             yield linked_json(Linked(uidl, digest.hex(), listed_size, name, archived_at))
             yield from _fate(row)
-    for uidl, digest, listed_size, reason in ledger.rows(
-        "SELECT uidl, lower(nullif(hex(digest), '')), listed_size, reason FROM messages"
-        " WHERE account_id = ? AND problem = 'held' ORDER BY id",
+    yield from _waiting(ledger, account)
+
+
+def _waiting(ledger: Ledger, account: LedgerAccount) -> Iterator[dict[str, Any]]:
+    """The messages that wait for a person, and those that were given up."""
+    for uidl, digest, listed_size, reason, problem in ledger.rows(
+        "SELECT uidl, lower(nullif(hex(digest), '')), listed_size, reason, problem FROM messages"
+        " WHERE account_id = ? AND problem IN ('held', 'given_up') ORDER BY id",
         (account.row,),
     ):
-        yield {
-            "kind": "held",
-            "uidl": uidl,
-            "digest": digest,
-            "listed_size": listed_size,
-            "reason": reason,
-        }
+        record = {"uidl": uidl, "digest": digest, "listed_size": listed_size, "reason": reason}
+        if problem == "held":
+            yield {"kind": "held", **record}
+        else:
+            yield {"kind": "released", **record, "given_up": True}
 
 
 def _batches(ledger: Ledger, account: LedgerAccount) -> Iterator[tuple[int, BatchName, int]]:

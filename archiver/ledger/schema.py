@@ -220,12 +220,13 @@ _DELETION = (
     """,
     """
     CREATE TRIGGER messages_held AFTER UPDATE OF problem ON messages
-    WHEN (old.problem = 'held') <> (new.problem = 'held')
+    WHEN old.problem <> new.problem
+        AND (old.problem IN ('held', 'given_up') OR new.problem IN ('held', 'given_up'))
     BEGIN
-        INSERT INTO events (account_id, record) VALUES (new.account_id, json_object(
+        INSERT INTO events (account_id, record) VALUES (new.account_id, json_patch(json_object(
             'kind', iif(new.problem = 'held', 'held', 'released'), 'uidl', new.uidl,
             'digest', lower(nullif(hex(new.digest), '')), 'listed_size', new.listed_size,
-            'reason', new.reason));
+            'reason', new.reason), iif(new.problem = 'given_up', '{"given_up":true}', '{}')));
     END
     """,
     """
@@ -236,7 +237,8 @@ _DELETION = (
     END
     """,
     """
-    CREATE TRIGGER messages_forgotten AFTER DELETE ON messages WHEN old.problem = 'held'
+    CREATE TRIGGER messages_forgotten AFTER DELETE ON messages
+    WHEN old.problem IN ('held', 'given_up')
     BEGIN
         INSERT INTO events (account_id, record) VALUES (old.account_id, json_object(
             'kind', 'released', 'uidl', old.uidl,

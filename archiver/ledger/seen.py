@@ -31,7 +31,10 @@ _SCRATCH = (
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of the messages that a run met ended in which way."""
+    """How many of the messages that a run met ended in which way.
+
+    ``known`` are those about which nothing is left to do, also because they were given up.
+    """
 
     listed: int = 0
     known: int = 0
@@ -85,7 +88,7 @@ class Seen:
         db.execute(
             "INSERT INTO temp.seen (uidl, nth, size, message, outcome, session)"
             " SELECT coalesce(uidl, ''), nth, size, message,"
-            " CASE WHEN verdict IN ('known', 'linked', 'failed') THEN verdict END, ?"
+            " CASE WHEN verdict IN ('known', 'linked', 'failed', 'given_up') THEN verdict END, ?"
             " FROM temp.offered WHERE true"
             " ON CONFLICT (uidl, nth) DO UPDATE SET outcome = coalesce(outcome, excluded.outcome),"
             " message = coalesce(excluded.message, message), size = excluded.size,"
@@ -111,7 +114,7 @@ class Seen:
         vanished = self._no_longer_offered()
         return Counts(
             listed=sum(by_ending.values()),
-            known=by_ending.get("known", 0),
+            known=by_ending.get("known", 0) + by_ending.get("given_up", 0),
             linked=by_ending.get("linked", 0),
             fetched=by_ending.get("fetched", 0),
             failed=by_ending.get("failed", 0),
@@ -130,7 +133,7 @@ class Seen:
     def stuck(self, account: LedgerAccount) -> set[int]:
         """The rows of messages met in this run whose upload failed before; there are few."""
         rows = self._ledger.rows(
-            "SELECT id FROM main.messages WHERE account_id = ? AND problem <> 'none'"
+            "SELECT id FROM main.messages WHERE account_id = ? AND problem IN ('failed', 'held')"
             " AND digest NOTNULL AND id IN (SELECT message FROM temp.seen)",
             (account.row,),
         )

@@ -1,7 +1,7 @@
 """Where an account's messages stand, counted."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,9 @@ class LastRun:
 class AccountStatus:
     """One account; sizes are octets, times seconds since the epoch.
 
-    ``stages`` has a count for each stage in which there are messages. ``oldest_unverified`` is
-    when the oldest message that is not ARCHIVED was fetched.
+    ``stages`` has a count for each stage in which there are messages. ``octets_set_aside`` is how
+    many of ``octets_spooled`` belong to messages with a problem; ``oldest_unverified`` is when the
+    oldest message that is neither ARCHIVED nor given up was fetched.
     """
 
     account: str
@@ -32,23 +33,13 @@ class AccountStatus:
     stages: Mapping[str, int]
     failed: int
     held: int
+    given_up: int
     octets_archived: int
     octets_spooled: int
+    octets_set_aside: int
     oldest_unverified: int | None
     distrusted: str | None
     last_run: LastRun | None
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemRow:
-    """A message with a problem, and why it has it."""
-
-    account: str
-    uidl: str | None
-    problem: str
-    reason: str
-    tries: int
-    digest: str | None
 
 
 def status(ledger: Ledger) -> list[AccountStatus]:
@@ -72,7 +63,8 @@ def _account(
     octets = ledger.row(
         "SELECT coalesce(sum(length) FILTER (WHERE stage <> 'spooled'), 0),"
         " coalesce(sum(length) FILTER (WHERE stage = 'spooled'), 0),"
-        " min(fetched_at) FILTER (WHERE stage = 'spooled')"
+        " coalesce(sum(length) FILTER (WHERE stage = 'spooled' AND problem <> 'none'), 0),"
+        " min(fetched_at) FILTER (WHERE stage = 'spooled' AND problem <> 'given_up')"
         " FROM messages WHERE account_id = ? AND offset IS NOT NULL",
         (account,),
     )
@@ -83,9 +75,11 @@ def _account(
         stages=stages,
         failed=failed,
         held=held,
+        given_up=given_up(ledger, account),
         octets_archived=octets[0],
         octets_spooled=octets[1],
-        oldest_unverified=octets[2],
+        octets_set_aside=octets[2],
+        oldest_unverified=octets[3],
         distrusted=distrusted,
         last_run=_last_run(ledger, account),
     )
@@ -102,27 +96,6 @@ def _last_run(ledger: Ledger, account: int) -> LastRun | None:
     )
 
 
-PROBLEM_COLUMNS = "a.name, m.uidl, m.problem, coalesce(m.reason, ''), m.tries, m.digest"
-"""What ``problem_row`` reads of a message ``m`` and its account ``a``."""
-
-
-def problem_row(row: Sequence[Any]) -> ProblemRow:
-    """A row of ``PROBLEM_COLUMNS`` as a record."""
-    account, uidl, problem, reason, tries, digest = row
-    return ProblemRow(
-        account, uidl, problem, reason, tries, None if digest is None else digest.hex()
-    )
-
-
-def problems(ledger: Ledger) -> list[ProblemRow]:
-    """The messages that have a problem, by account."""
-    rows = ledger.rows(
-        f"SELECT {PROBLEM_COLUMNS} FROM messages m JOIN accounts a ON a.id = m.account_id"
-        " WHERE m.problem <> 'none' ORDER BY a.name, m.id"
-    )
-    return [problem_row(row) for row in rows]
-
-
 def names(ledger: Ledger) -> list[str]:
     """The ids of all accounts, each once."""
     return [row[0] for row in ledger.rows("SELECT DISTINCT name FROM accounts ORDER BY name")]
@@ -130,22 +103,31 @@ def names(ledger: Ledger) -> list[str]:
 
 def problem_count(ledger: Ledger, account: int) -> tuple[int, int]:
     """How many of an account's messages failed, and how many are held."""
-    rows = dict(
+    found = _problems(ledger, account)
+    return found.get("failed", 0), found.get("held", 0)
+
+
+def given_up(ledger: Ledger, account: int) -> int:
+    """How many of an account's messages were left on the server for good."""
+    return _problems(ledger, account).get("given_up", 0)
+
+
+def _problems(ledger: Ledger, account: int) -> dict[str, int]:
+    return dict(
         ledger.rows(
             "SELECT problem, count(*) FROM messages WHERE account_id = ? AND problem <> 'none'"
             " GROUP BY problem",
             (account,),
         )
     )
-    return rows.get("failed", 0), rows.get("held", 0)
 
 
 def failing(ledger: Ledger, account: int) -> dict[int, int]:
     """The messages whose upload failed or is held: when each row's octets were fetched."""
     return dict(
         ledger.rows(
-            "SELECT id, fetched_at FROM messages WHERE account_id = ? AND problem <> 'none'"
-            " AND digest NOTNULL",
+            "SELECT id, fetched_at FROM messages WHERE account_id = ?"
+            " AND problem IN ('failed', 'held') AND digest NOTNULL",
             (account,),
         )
     )

@@ -17,6 +17,7 @@ _NAMED = (
     "(SELECT 1 FROM messages m WHERE m.account_id = parts.account_id"
     " AND m.digest = parts.digest AND m.offset NOTNULL)"
 )
+_UNHELD = "problem NOT IN ('held', 'given_up')"
 _TABLES = (
     "events",
     "messages",
@@ -31,9 +32,9 @@ _STRIP = (
     *(f"DELETE FROM {table} WHERE account_id IN {_OTHERS}" for table in _TABLES),
     f"DELETE FROM accounts WHERE id IN {_OTHERS}",
     "DELETE FROM stores WHERE id NOT IN (SELECT store_id FROM accounts)",
-    # What is held was told, and is settled where the account's replay begins.
-    "DELETE FROM messages WHERE problem <> 'held' AND batch_id IS NULL",
-    f"DELETE FROM messages WHERE problem <> 'held' AND batch_id IN {_UNTOLD}",
+    # What is held or given up was told, and is settled where the account's replay begins.
+    f"DELETE FROM messages WHERE {_UNHELD} AND batch_id IS NULL",
+    f"DELETE FROM messages WHERE {_UNHELD} AND batch_id IN {_UNTOLD}",
     f"DELETE FROM parts WHERE NOT EXISTS {_NAMED}",
     f"DELETE FROM copies WHERE batch_id IN {_UNTOLD}",
     "DELETE FROM batches WHERE archived_at IS NULL",

@@ -19,7 +19,10 @@ _NOBODY = LedgerAccount(0, "", 0, "", None, None, 0)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message in a mailbox; ``known`` says that its UIDL stands for octets that we have."""
+    """A message in a mailbox.
+
+    ``known`` says that its UIDL stands for octets that we have, or was given up.
+    """
 
     listed: Listed
     known: bool
@@ -82,7 +85,8 @@ class Look:
 _PAGE_OF = f"""
     SELECT number, uidl, size, ? AND named_by = 3 AND EXISTS (
         SELECT 1 FROM main.messages m WHERE m.account_id = ? AND m.uidl = offered.uidl
-        AND m.stage IN ({sql_list(FETCHED)}) AND m.listed_size IS offered.size
+        AND (m.stage IN ({sql_list(FETCHED)}) OR m.problem = 'given_up')
+        AND m.listed_size IS offered.size
         AND m.id = (SELECT max(id) FROM main.messages
                     WHERE account_id = m.account_id AND uidl = m.uidl))
     FROM temp.offered WHERE number > ? ORDER BY number LIMIT 500

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from archiver.config import AccountSettings
-from archiver.ledger.landing import fail_fetch
+from archiver.ledger.landing import fail_fetch, lengths
 from archiver.model import Listed
 from archiver.pop3.capabilities import RETIRING_MESSAGES, RETIRING_OCTETS
 from archiver.stages.fetch_job import FetchJob
@@ -42,8 +42,9 @@ class Budget:
         """The messages to retrieve, until one of the limits is reached."""
         job = self._job
         messages = octets = 0
+        came = lengths(job.listing)
         for listed in job.listing.to_fetch():
-            size = listed.size or 0
+            size = max(listed.size or 0, came.get(listed.number, 0))
             if size > job.settings.max_message:
                 refuse(job, listed, too_large(job.settings), counted=False)
                 continue
@@ -72,7 +73,14 @@ class Budget:
         return limit is not None and self._begun + messages >= limit
 
 
-def refuse(job: FetchJob, listed: Listed, reason: str, *, counted: bool = True) -> None:
+def refuse(
+    job: FetchJob,
+    listed: Listed,
+    reason: str,
+    *,
+    counted: bool = True,
+    octets: int | None = None,
+) -> None:
     """Records that a message could not be had, and says so.
 
     Args:
@@ -80,8 +88,9 @@ def refuse(job: FetchJob, listed: Listed, reason: str, *, counted: bool = True) 
         listed: the message.
         reason: why, for a person.
         counted: whether this was one of the tries that a message has.
+        octets: how many had come of one that is too large, whatever LIST says.
     """
-    fail_fetch(job.listing, listed, reason, job.clock.now(), counted=counted)
+    fail_fetch(job.listing, listed, reason, job.clock.now(), counted=counted, octets=octets)
     # A UIDL may hold anything, also what would move the cursor.
     job.reporter.note(job.settings.name, f"message {listed.number} ({listed.uidl!r}): {reason}")
 

@@ -106,8 +106,10 @@ def _batches(job: FetchJob, session: Session, budget: Budget, writer: BatchWrite
             case Chunk(octets):
                 writer.write(octets)
                 if writer.message_octets > job.settings.max_message:
+                    came = writer.message_octets
                     listed = writer.abandon()
-                    refuse(job, listed, too_large(job.settings))
+                    # Once max_message is raised beyond that, it is tried again by itself.
+                    refuse(job, listed, too_large(job.settings), counted=False, octets=came)
                     raise _Endless("a message has no end within max_message")
             case Started(listed):
                 # The answer that follows a message confirms that it ended where it seemed to, so

@@ -3,8 +3,7 @@
 A ledger that is replayed from manifests equals the lost one in all of this. Left out is what
 
 - belongs to one run or machine: runs, logins, numbers of tries, segments and offsets in them (the
-  order within a batch is there), times of steps on the way, among them when a batch was closed
-  that brought no messages, ids of rows, the writer;
+  order within a batch is there), times of steps on the way, ids of rows, the writer;
 - the next listing brings back: messages that were listed and never archived, with the copies and
   batches of such, and when a message was listed first. One that is held is there, since it must go
   on waiting, unless its UIDL identifies nothing;
@@ -35,10 +34,11 @@ _VERSIONS = f"""
     FROM ({_NAMED}) WHERE uidl NOTNULL AND offset NOTNULL
     """
 _HELD = """
-    SELECT a.name, m.uidl, m.listed_size, m.reason
+    SELECT a.name, m.uidl, m.listed_size, m.reason, m.problem
     FROM messages m JOIN accounts a ON a.id = m.account_id
     LEFT JOIN batches b ON b.id = m.batch_id
-    WHERE m.problem = 'held' AND m.uidl NOTNULL AND a.distrusted IS NULL AND b.archived_at IS NULL
+    WHERE m.problem IN ('held', 'given_up') AND m.uidl NOTNULL AND a.distrusted IS NULL
+        AND b.archived_at IS NULL
     """
 _COPIES = f"""
     SELECT a.name, c.kind, hex(c.digest), b.name, c.length, c.etag, c.version_id, %s
@@ -63,8 +63,7 @@ _HEADERS = """
     FROM shared_headers h JOIN accounts a ON a.id = h.account_id
     """
 _BATCHES = """
-    SELECT a.name, b.name, b.day,
-        iif(EXISTS (SELECT 1 FROM messages WHERE batch_id = b.id), b.archived_at, NULL)
+    SELECT a.name, b.name, b.day, b.archived_at
     FROM batches b JOIN accounts a ON a.id = b.account_id
     WHERE b.archived_at NOTNULL AND (EXISTS (SELECT 1 FROM messages WHERE batch_id = b.id)
         OR EXISTS (SELECT 1 FROM copies WHERE batch_id = b.id AND kind = 'raw'))

@@ -19,7 +19,7 @@ from infra.fixtures import Mailbox
 
 RUN_FIELDS = [
     "account", "listed", "known", "linked", "fetched", "archived", "deleted", "gone", "held",
-    "failed", "vanished", "remaining", "bytes_fetched", "seconds", "head",
+    "failed", "vanished", "remaining", "bytes_fetched", "seconds", "head", "given_up",
 ]  # fmt: skip
 SCHEMES = ("pop3s", "pop3", "pop3+plain")
 WATCH = """

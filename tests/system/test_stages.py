@@ -24,7 +24,7 @@ from infra.fixtures import Mailbox
 STAGE_FIELDS = ["account", "stage", "messages", "bytes", "failed", "pending", "seconds"]
 STATUS_FIELDS = [
     "account", "store", "stages", "failed", "held", "bytes_archived", "bytes_spooled",
-    "oldest_unverified", "distrusted", "last_run",
+    "oldest_unverified", "distrusted", "last_run", "given_up", "bytes_set_aside",
 ]  # fmt: skip
 HIT_FIELDS = [
     "digest", "message_id", "accounts", "date", "from", "to", "subject", "size", "attachments",

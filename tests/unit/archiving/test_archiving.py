@@ -13,7 +13,7 @@ from archiver.errors import IntegrityError, KeyTaken, StoreError
 from archiver.format import manifest_key, read_manifest
 from archiver.ledger import Ledger, events, landing, manifests
 from archiver.ledger.accounts import account, distrust, open_account, writer
-from archiver.ledger.status import problems
+from archiver.ledger.versions import problems
 from archiver.state import Spool
 from archiver.store import payload_of
 from archiver.store.memory import MemoryStore

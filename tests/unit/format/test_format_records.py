@@ -87,6 +87,17 @@ def test_written_records() -> None:
         ({"kind": "released", "uidl": "u", "digest": D}, Released("u", D)),
         (
             {
+                "kind": "released",
+                "uidl": "u",
+                "digest": None,
+                "listed_size": 4,
+                "reason": "no",
+                "given_up": True,
+            },
+            Released("u", None, 4, "no", True),
+        ),
+        (
+            {
                 "kind": "moved",
                 "what": "part",
                 "digest": E,

@@ -219,3 +219,13 @@ def test_undecodable_text() -> None:
     assert (hit.subject, hit.message_id, hit.snippet) == ("s?", "<?>", "body ?")
     assert hit.author == Address("?", "?@example.com")
     assert [(part.name, part.type) for part in hit.attachments] == [("?.png", "x/?")]
+
+
+def test_message_by_its_digest() -> None:
+    """A message is told by the digest of its octets, and one that is not there is none."""
+    message = mail("alpha", subject="hello", date=7, authors=(Address("Zoë", "zoe@example.com"),))
+    with index_of(mail("beta"), message) as index:
+        hit = index.get(message.digest)
+        assert hit is not None
+        assert (hit.subject, hit.date, hit.author) == ("hello", 7, message.authors[0])
+        assert index.get("ab" * 32) is None

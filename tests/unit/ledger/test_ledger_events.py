@@ -8,8 +8,9 @@ from ledger_helpers import NOW, Mail, archive_all, mail, new_ledger, owner, visi
 from archiver.format import read_manifest
 from archiver.ledger import Ledger, events, manifests
 from archiver.ledger.accounts import distrust
-from archiver.ledger.holding import hold, release
+from archiver.ledger.holding import give_up, hold, release
 from archiver.ledger.manifests import Manifest
+from archiver.ledger.versions import problems
 
 A, B = mail("a", "first"), mail("b", "second")
 
@@ -83,16 +84,21 @@ def test_account_is_described_once(ledger: Ledger) -> None:
     assert not events.waiting(ledger, owner(ledger))
 
 
-def test_held_and_released(ledger: Ledger) -> None:
-    """A message that waits for a person is told of, and its release too."""
-    visit(ledger, A)
+def refused(ledger: Ledger) -> None:
+    """A message was refused five times."""
     with ledger.write() as db:
         db.execute(
             "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, problem,"
             " reason, tries) VALUES (1, 'x', 7, 'listed', 0, 'failed', 'refused', 5)"
         )
+
+
+def test_held_and_released(ledger: Ledger) -> None:
+    """A message that waits for a person is told of, and its release too."""
+    visit(ledger, A)
+    refused(ledger)
     hold(ledger, owner(ledger), tries=5)
-    release(ledger, owner(ledger).name, ["x"])
+    release(ledger, [one.row for one in problems(ledger)])
     held, released, _ = told(ledger)
     assert held == {
         "kind": "held",
@@ -102,6 +108,26 @@ def test_held_and_released(ledger: Ledger) -> None:
         "reason": "refused",
     }
     assert (released["kind"], released["uidl"]) == ("released", "x")
+    assert "given_up" not in released
+
+
+def test_given_up(ledger: Ledger) -> None:
+    """That a message was given up is told, with its reason, and that this was taken back."""
+    visit(ledger, A)
+    refused(ledger)
+    give_up(ledger, [one.row for one in problems(ledger)])
+    given_up, _ = told(ledger)
+    assert given_up == {
+        "kind": "released",
+        "uidl": "x",
+        "digest": None,
+        "listed_size": 7,
+        "reason": "refused",
+        "given_up": True,
+    }
+    release(ledger, [one.row for one in problems(ledger)])
+    (released,) = told(ledger)
+    assert (released["kind"], "given_up" in released) == ("released", False)
 
 
 def test_crash_before_proof(ledger: Ledger) -> None:

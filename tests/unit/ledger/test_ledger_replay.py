@@ -1,7 +1,6 @@
 """Replay: the ledger that manifests give is the one that was lost."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,22 @@ from ledger_helpers import (
     Mail,
     Run,
     archive_all,
+    draft,
     mail,
     new_ledger,
     owner,
     store,
     visit,
 )
-from replay_helpers import chronicle, listening, replayed, same
+from replay_helpers import chronicle, listening, replayed, restored, same
 
 from archiver.errors import IntegrityError
-from archiver.format import part_key, raw_key, read_manifest
-from archiver.ledger import Ledger, copies, landing, manifests, moving
+from archiver.format import part_key, read_manifest
+from archiver.ledger import Ledger, copies, landing, manifests
 from archiver.ledger.accounts import distrust, fix_utf8, note_retiring
-from archiver.ledger.holding import hold, release
+from archiver.ledger.holding import give_up, hold, release
 from archiver.ledger.replay import Replay
+from archiver.ledger.versions import problems
 from archiver.model import Copy, Kind, Locator, Proof
 
 A, B, C = mail("a", "first"), mail("b", "second"), mail("c", "third")
@@ -108,24 +109,6 @@ def test_deletion(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path
     assert stages == {"a": "gone", "b": "archived", "c": "gone"}
 
 
-def test_repaired_copies(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
-    """A copy that was found damaged is known where its sound one lies."""
-    visit(ledger, A, B)
-    archive_all(ledger)
-    digest = ledger.value("SELECT lower(hex(digest)) FROM messages WHERE uidl = 'a'")
-    damaged = copies.find(ledger, owner(ledger), Kind.RAW, digest)
-    assert damaged is not None
-    key = raw_key(NAME, DAY, "repair", digest)
-    sound = replace(damaged, locator=Locator(key, len(A.octets), etag="new"), proof=Proof.READ)
-    moving.move(
-        ledger, owner(ledger), "repair", DAY, [moving.Move(sound, damaged.locator.key)], NOW
-    )
-    manifests.close_empty(ledger, "repair", NOW + 9)
-    same(ledger, told, tmp_path)
-    found = {row[3]: row[5] for row in dump(ledger)["copies"]}
-    assert found["repair"] == "new"
-
-
 def test_shared_header(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
     """A header that was seen to identify nothing still does not."""
     visit(ledger, A)
@@ -171,7 +154,7 @@ def test_held(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) ->
     visit(ledger, A)
     refuse(ledger, "x")
     refuse(ledger, "y")
-    release(ledger, NAME, ["y"])
+    release(ledger, [one.row for one in problems(ledger) if one.uidl == "y"])
     same(ledger, told, tmp_path)
     assert len(dump(ledger)["held"]) == 1
     refuse(ledger, "z", None)
@@ -179,6 +162,41 @@ def test_held(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) ->
     chronicle(ledger)
     assert [row[1] for row in dump(ledger)["held"]] == ["x"]
     assert replayed(tmp_path / "again.db", told) == dump(ledger)
+
+
+def test_given_up(ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path) -> None:
+    """A message that was given up stays so, unless that was taken back, or it came after all."""
+    visit(ledger, A)
+    for uidl in "wxy":
+        refuse(ledger, uidl)
+    chronicle(ledger)
+    give_up(ledger, [one.row for one in problems(ledger)])
+    release(ledger, [one.row for one in problems(ledger) if one.uidl == "w"])
+    visit(ledger, A, Mail("x", B.octets, 7), Mail("y", C.octets, 99))
+    same(ledger, told, tmp_path)
+    assert [(row[1], row[4]) for row in dump(ledger)["held"]] == [("x", "given_up")]
+
+
+def test_given_up_with_its_octets(
+    ledger: Ledger, told: list[manifests.Manifest], tmp_path: Path
+) -> None:
+    """A message whose octets were set aside, or then discarded, stays given up without them."""
+    visit(ledger, A)
+    chronicle(ledger)
+    run = Run(ledger)
+    run.visit([A, B, C])
+    for message in landing.load(ledger, run.batches[0]).messages:
+        landing.set_aside(ledger, [message], draft(message.length), "bad", NOW)
+    manifests.close_empty(ledger, run.batches[0], NOW)
+    hold(ledger, owner(ledger), tries=1)
+    give_up(ledger, [one.row for one in problems(ledger)])
+    (discarded,) = [one for one in problems(ledger) if one.uidl == "c"]
+    landing.give_back(ledger, discarded.segment)
+    chronicle(ledger)
+    lost = dump(ledger)
+    assert [(row[1], row[4]) for row in lost["held"]] == [("b", "given_up"), ("c", "given_up")]
+    assert replayed(tmp_path / "fresh.db", told)["held"] == lost["held"]
+    assert restored(ledger, tmp_path)["held"] == lost["held"]
 
 
 def test_held_message_is_fetched_after_all(

@@ -10,13 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from ledger_dump import dump
-from ledger_helpers import NAME, NOW, Mail, Run, archive_all, mail, new_ledger, owner
+from ledger_helpers import NOW, Mail, Run, archive_all, draft, mail, new_ledger, owner
 from replay_helpers import chronicle, listening, replayed, restored
 
-from archiver.ledger import checkpoints
+from archiver.ledger import checkpoints, landing
 from archiver.ledger.accounts import note_retiring, renew_writer
-from archiver.ledger.holding import hold, release
+from archiver.ledger.holding import give_up, hold, release
 from archiver.ledger.landing import fail_fetch, give_back
+from archiver.ledger.versions import problems
 
 UIDLS = st.sampled_from(["a", "b", "c", "1", ""])
 
@@ -81,7 +82,26 @@ class Told(RuleBasedStateMachine):
     @rule()
     def set_free(self) -> None:
         """A person has every message tried again."""
-        release(self.ledger, NAME, None)
+        release(self.ledger, [one.row for one in problems(self.ledger)])
+
+    @rule()
+    def give_up(self) -> None:
+        """A person gives up every message with a problem that can be told from the next one."""
+        named = [
+            one.row
+            for one in problems(self.ledger)
+            if one.digest is not None or (one.uidl is not None and one.distrusted is None)
+        ]
+        give_up(self.ledger, named)
+
+    @rule()
+    def set_aside(self) -> None:
+        """The store does not take the newest message, which is held then."""
+        for name in landing.pending(self.ledger, owner(self.ledger), tries=1)[-1:]:
+            for message in landing.load(self.ledger, name).messages[-1:]:
+                made = draft(message.length)
+                landing.set_aside(self.ledger, [message], made, "bad", NOW)
+                hold(self.ledger, owner(self.ledger), tries=1)
 
     @rule(place=st.integers(0, 99), said=st.sampled_from(["bye", ""]))
     def delete(self, place: int, said: str) -> None:

@@ -7,7 +7,8 @@ from ledger_helpers import NOW, Mail, Run, archive_all, mail, new_ledger, owner,
 from archiver.ledger import Ledger
 from archiver.ledger.landing import fail_fetch
 from archiver.ledger.seen import Counts
-from archiver.ledger.status import problem_count, problems
+from archiver.ledger.status import problem_count
+from archiver.ledger.versions import problems
 
 A, B, C = mail("a", "first"), mail("b", "second"), mail("c", "third")
 

@@ -1,11 +1,13 @@
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stage_helpers import box, desk, octets_of
 
 from archiver.errors import LocalDiskError, LoginRefused, ServerUnavailable
+from archiver.ledger.holding import hold
 from archiver.ledger.seen import Counts
 
 WORDS = ("one", "two", "three", "four")
@@ -137,6 +139,30 @@ def test_too_large_against_list(tmp_path: Path) -> None:
         assert it.clock.slept == []
         assert it.owner.narrow_until == 0
         assert it.octets() == [octets_of("one"), octets_of("two")]
+
+
+def test_raised_limit(tmp_path: Path) -> None:
+    """What outgrew the limit is not asked for again, until the limit is raised; nobody decides."""
+    messages = [*box("one"), ("large", octets_of("large", 5000))]
+    with desk(tmp_path, messages, sizes={2: 10}) as it:
+        it.set(max_message=1000, tries=1)
+        for _ in range(3):
+            assert it.run().failed == 1
+            hold(it.ledger, it.owner, tries=1)
+        assert it.heard("RETR").count("RETR 2") == 1
+        it.set(max_message=10_000)
+        assert it.run() == Counts(listed=2, known=1, fetched=1)
+        assert it.run() == Counts(listed=2, known=2)
+
+
+def test_limit_and_another_message(tmp_path: Path) -> None:
+    """That a message outgrew the limit says nothing about one of another size in its place."""
+    with desk(tmp_path, [("large", octets_of("large", 5000))], sizes={1: 10}) as it:
+        it.set(max_message=1000)
+        assert it.run().failed == 1
+        it.server.mailbox[0].octets = octets_of("small")
+        it.server.faults = replace(it.server.faults, sizes={})
+        assert it.run() == Counts(listed=1, fetched=1)
 
 
 def test_octets_behind_a_message(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Servers that show a mailbox in portions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stage_helpers import desk, octets_of
 
+from archiver.ledger.holding import give_up
 from archiver.ledger.seen import Counts
+from archiver.ledger.versions import problems
 
 
 def messages(count: int, first: int = 0) -> list[tuple[str, bytes]]:
@@ -56,6 +59,17 @@ def test_messages_that_fail_in_a_portion(tmp_path: Path) -> None:
         counts = it.run()
         assert (counts.listed, counts.fetched + counts.failed) == (251, 251)
         assert it.server.sessions > 3
+
+
+def test_message_that_was_given_up_in_a_portion(tmp_path: Path) -> None:
+    """Neither does one that was given up."""
+    with desk(tmp_path, messages(350), offered=100, hides=True, refuse={2: "no"}) as it:
+        it.run()
+        give_up(it.ledger, [one.row for one in problems(it.ledger)])
+        it.server.faults = replace(it.server.faults, refuse={})
+        counts = it.run()
+        assert (counts.listed, counts.fetched, counts.known) == (251, 250, 1)
+        assert [message.uidl for message in it.server.mailbox] == ["u1"]
 
 
 def test_only_the_newest_are_shown(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from stage_helpers import Desk, box, desk
 from archiver.errors import ServerUnavailable
 from archiver.ledger.holding import hold, release
 from archiver.ledger.seen import Counts
-from archiver.ledger.status import problem_count, problems
+from archiver.ledger.status import problem_count
+from archiver.ledger.versions import problems
 
 WORDS = ("one", "two", "three", "four")
 MESSAGES = box(*WORDS)
@@ -35,7 +36,7 @@ def test_held_and_released(tmp_path: Path) -> None:
         asked = len(it.heard("RETR"))
         assert run(it) == Counts(listed=4, known=3, failed=1)
         assert len(it.heard("RETR")) == asked
-        assert release(it.ledger, it.owner.name, ["uidl-two"]) == [held]
+        release(it.ledger, [held.row])
         assert problem_count(it.ledger, it.owner.row) == (0, 0)
         it.server.faults = replace(it.server.faults, refuse={})
         assert run(it) == Counts(listed=4, known=3, fetched=1)

@@ -13,6 +13,8 @@ from archiver.cli.progress import reporter
 from archiver.config import AccountSettings, PasswordSource, ServerUrl, Settings, StoreSettings
 from archiver.errors import ServerUnavailable
 from archiver.ledger import Ledger
+from archiver.ledger.holding import give_up
+from archiver.ledger.versions import problems
 from archiver.model import Address
 from archiver.pipeline import Verb, run
 from archiver.state import StatePaths
@@ -122,11 +124,11 @@ def octets_of(word: str, size: int = 0) -> bytes:
     return text + b"x" * max(0, size - len(text) - 2) + b"\r\n"
 
 
-def fetch(server: FaultyPop3, tmp_path: Path) -> None:
+def fetch(server: FaultyPop3, tmp_path: Path, code: int = 0) -> None:
     """Fetches what is new into the ledger and the spool."""
     store = StoreSettings(url=str(tmp_path / "archive"))
     settings = Settings((account(server, tmp_path),), store, state=str(tmp_path))
-    assert run(settings, Verb.FETCH, reporter=reporter(quiet=True), stop=Stop()).exit_code == 0
+    assert run(settings, Verb.FETCH, reporter=reporter(quiet=True), stop=Stop()).exit_code == code
 
 
 @contextmanager
@@ -143,6 +145,19 @@ def renamed(server: FaultyPop3) -> None:
     """Gives every message another UIDL."""
     for message in server.mailbox:
         message.uidl = f"moved-{message.uidl}"
+
+
+def test_given_up(tmp_path: Path) -> None:
+    """A message that was given up is not new, until it is another one by its size."""
+    with FaultyPop3([("u-a", octets_of("a"))], refuse={1: "no"}) as server:
+        fetch(server, tmp_path, code=3)
+        assert count(server, tmp_path) == (1, 1)
+        with Ledger.open(StatePaths(tmp_path).ledger) as ledger:
+            give_up(ledger, [one.row for one in problems(ledger)])
+        assert count(server, tmp_path) == (0, 1)
+        assert new(look(server, tmp_path)) == []
+        server.mailbox[0].octets += b"more\r\n"
+        assert count(server, tmp_path) == (1, 1)
 
 
 def test_new_against_the_ledger(tmp_path: Path) -> None:

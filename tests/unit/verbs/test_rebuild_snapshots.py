@@ -84,10 +84,14 @@ def test_only_what_came_later_is_read(archive: Archive, lost: Lost, tmp_path: Pa
 
 
 def test_nothing_came_later(archive: Archive, lost: Lost, tmp_path: Path) -> None:
-    """A copy that knows everything is enough; what is held goes on being held."""
+    """A copy that knows everything is enough; what is held or given up stays so."""
+    given_up = {**HELD, "kind": "released", "uidl": "y", "given_up": True}
+    archive.manifest({**HELD, "uidl": "y"}, given_up, at=30)
+    lost.rebuild(archive, replace=True)
     lost.keep(archive)
     assert both_ways(archive, tmp_path)[1] == 0
-    assert [row[1] for row in Place(tmp_path / "with").dump()["held"]] == ["x"]
+    waiting = [(row[1], row[4]) for row in Place(tmp_path / "with").dump()["held"]]
+    assert waiting == [("x", "held"), ("y", "given_up")]
 
 
 def more(ledger: Ledger, account: int) -> None:
