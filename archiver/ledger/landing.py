@@ -16,6 +16,11 @@ from archiver.ledger.listing import Listing
 from archiver.model import Batch, Fingerprint, LinkedMessage, Listed, SpooledMessage
 
 _BATCH_ROWS = 500
+# A link is named only when what it leads to is, or is going to be by itself.
+_LEADS_TO_TROUBLE = (
+    "EXISTS (SELECT 1 FROM messages m WHERE m.account_id = messages.account_id"
+    " AND m.digest = messages.digest AND m.offset NOTNULL AND m.problem <> 'none')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,10 @@ def _land(db: Any, listing: Listing, landed: Landed, batch: int) -> tuple[int, s
             db, account, listed, digest=digest, header=header, now=int(landed.fetched_at)
         )
         if outcome == "linked":
-            db.execute("UPDATE messages SET batch_id = ? WHERE id = ?", (batch, row))
+            db.execute(
+                f"UPDATE messages SET batch_id = ? WHERE id = ? AND NOT {_LEADS_TO_TROUBLE}",
+                (batch, row),
+            )
         elif listing.is_new(row):
             # Two copies under one UIDL: the first was fetched in this run, this one adds nothing.
             outcome = "linked"
@@ -137,7 +145,9 @@ def _note_reuse(db: Any, listing: Listing, uidl: str) -> None:
 
 def land_links(ledger: Ledger, account: LedgerAccount, draft: Draft, now: float) -> int:
     """Gives links that no batch carries yet a batch without octets; returns how many it took."""
-    unnamed = "stage = 'linked' AND batch_id IS NULL AND account_id = ?"
+    unnamed = (
+        f"stage = 'linked' AND batch_id IS NULL AND account_id = ? AND NOT {_LEADS_TO_TROUBLE}"
+    )
     if not ledger.value(f"SELECT 1 FROM messages WHERE {unnamed} LIMIT 1", (account.row,)):
         return 0
     with ledger.write() as db:
@@ -361,7 +371,10 @@ def all_segments(ledger: Ledger) -> set[str]:
 def set_aside(
     ledger: Ledger, messages: Sequence[SpooledMessage], draft: Draft, reason: str, now: float
 ) -> None:
-    """Moves failed messages into a batch of their own, so that they pin no other."""
+    """Moves failed messages into a batch of their own, so that they pin no other.
+
+    Links to them wait until they are archived.
+    """
     with ledger.write() as db:
         made = db.execute(
             "INSERT INTO batches (name, account_id, day, segment, octets, spooled_at)"
@@ -374,5 +387,11 @@ def set_aside(
                 "UPDATE messages SET batch_id = ?, offset = ?, problem = 'failed', reason = ?,"
                 " tries = tries + 1 WHERE id = ?",
                 (made.lastrowid, offset, reason, message.row),
+            )
+            db.execute(
+                "UPDATE messages SET batch_id = NULL WHERE digest = ? AND offset IS NULL"
+                " AND account_id = (SELECT account_id FROM messages WHERE id = ?)"
+                " AND batch_id IN (SELECT id FROM batches WHERE archived_at IS NULL)",
+                (bytes.fromhex(message.digest), message.row),
             )
             offset += message.length

@@ -161,6 +161,24 @@ def test_set_aside(ledger: Ledger) -> None:
     assert stages(ledger) == {"a": "spooled", "b": "spooled"}
 
 
+def test_links_to_what_is_set_aside(ledger: Ledger) -> None:
+    """No manifest names a link to octets that cannot be stored, until they can."""
+    run = Run(ledger)
+    run.visit([A, Mail("twin", A.octets)])
+    batch = landing.load(ledger, run.batches[0])
+    assert [one.uidl for one in batch.linked] == ["twin"]
+    landing.set_aside(ledger, batch.messages, draft(len(A.octets)), "broken", NOW)
+    assert landing.load(ledger, run.batches[0]).linked == ()
+    box = [A, Mail("twin", A.octets), Mail("third", A.octets)]
+    for top in (True, False):
+        again = Run(ledger)
+        again.visit(box, top=top)
+        assert landing.land_links(ledger, owner(ledger), draft(), NOW) == 0
+    assert stages(ledger) == {"a": "spooled", "twin": "linked", "third": "linked"}
+    archive_all(ledger)
+    assert landing.land_links(ledger, owner(ledger), draft(), NOW) == 2
+
+
 def test_held_batches_wait(ledger: Ledger) -> None:
     """A batch with a held message is not pending."""
     run = Run(ledger)
