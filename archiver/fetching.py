@@ -63,7 +63,7 @@ class Fetching:
                 fetch(job)
             finally:
                 account.counts = listing.counts()
-                account.stuck = listing.stuck()
+                account.unarchived = listing.unarchived()
                 account.deletion.gone = listing.gone
 
     def _is_refused(self, account: Account) -> bool:

@@ -1,5 +1,6 @@
 """A run's account of itself: what became of every message that it met, added up."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -86,21 +87,22 @@ def reconcile(ledger: Ledger, account: Account, work: Work) -> Reconciliation:
     """
     owner, counts = account.ledger_account, account.counts
     assert counts is not None
-    # An upload that failed takes its message out of fetched or known, and the sum stays whole.
+    # An upload that failed takes its message out of another term, and the sum stays whole.
     failed = failing(ledger, owner.row)
-    new = sum(fetched_at >= int(work.began) for fetched_at in failed.values())
-    old = sum(row in account.stuck for row in failed)
+    lost = Counter(
+        {end: len(failed.intersection(rows)) for end, rows in account.unarchived.items()}
+    )
     return Reconciliation(
         account=owner.name,
         listed=counts.listed,
-        known=counts.known - old,
-        linked=counts.linked,
-        fetched=counts.fetched - new,
+        known=counts.known - lost["known"],
+        linked=counts.linked - lost["linked"],
+        fetched=counts.fetched - lost["fetched"],
         archived=work.messages,
         deleted=account.deletion.deleted,
         gone=account.deletion.gone,
         held=problem_count(ledger, owner.row)[1],
-        failed=counts.failed + new + old,
+        failed=counts.failed + lost.total(),
         vanished=counts.vanished,
         remaining=counts.remaining,
         bytes_fetched=work.octets,

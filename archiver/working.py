@@ -1,5 +1,7 @@
 """An account while a run works on it: what it began with, and what came of it so far."""
 
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archiver.config import AccountSettings
@@ -29,7 +31,7 @@ class Account:
 
     ``run`` is the ledger's row of this run, ``started`` when it began, in seconds since the epoch.
     ``counts`` is what became of the messages that were listed, None where nothing is fetched;
-    ``stuck`` are the rows of listed messages whose upload failed before, ``codes`` the exit codes
+    ``unarchived`` are, by their ends, the rows of those in the spool; ``codes`` are the exit codes
     of what went wrong, ``deletion`` what was deleted on the server.
     """
 
@@ -39,7 +41,7 @@ class Account:
     started: float
     mailbox: Mailbox | None = None
     counts: Counts | None = None
-    stuck: set[int] = field(default_factory=set)
+    unarchived: Mapping[str, "array[int]"] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     codes: list[int] = field(default_factory=list)
     deletion: Deleted = field(default_factory=Deleted)

@@ -10,6 +10,7 @@ Listings stream into temporary tables of this connection, so that nothing grows 
 met in any session, with what became of it.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -380,9 +381,9 @@ class Listing:
         """How many messages ended in which way so far; what has no end yet remains."""
         return self._seen.counts()
 
-    def stuck(self) -> set[int]:
-        """The rows of messages met in this run whose upload failed before; there are few."""
-        return self._seen.stuck(self.account)
+    def unarchived(self) -> dict[str, "array[int]"]:
+        """By their ends, the rows of messages that are in the spool and may fail to be stored."""
+        return self._seen.unarchived(self.account)
 
 
 def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -5,6 +5,7 @@ A run may need many sessions, and a message may be listed in each of them. The t
 report is counted from it. ``offered``, the listing of the session that goes on, is in ``listing``.
 """
 
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,11 +131,16 @@ class Seen:
             )
         )
 
-    def stuck(self, account: LedgerAccount) -> set[int]:
-        """The rows of messages met in this run whose upload failed before; there are few."""
+    def unarchived(self, account: LedgerAccount) -> dict[str, "array[int]"]:
+        """By their ends, the rows of messages that are in the spool and may fail to be stored."""
         rows = self._ledger.rows(
-            "SELECT id FROM main.messages WHERE account_id = ? AND problem IN ('failed', 'held')"
-            " AND digest NOTNULL AND id IN (SELECT message FROM temp.seen)",
+            "SELECT outcome, message FROM temp.seen WHERE outcome IN ('known', 'linked', 'fetched')"
+            " AND message IN (SELECT m.id FROM main.messages m JOIN main.batches b"
+            " ON b.id = m.batch_id WHERE b.account_id = ? AND b.archived_at IS NULL"
+            " AND m.stage = 'spooled')",
             (account.row,),
         )
-        return {row[0] for row in rows}
+        found: dict[str, array[int]] = {}
+        for outcome, message in rows:
+            found.setdefault(outcome, array("q")).append(message)
+        return found

@@ -122,12 +122,11 @@ def _problems(ledger: Ledger, account: int) -> dict[str, int]:
     )
 
 
-def failing(ledger: Ledger, account: int) -> dict[int, int]:
-    """The messages whose upload failed or is held: when each row's octets were fetched."""
-    return dict(
-        ledger.rows(
-            "SELECT id, fetched_at FROM messages WHERE account_id = ?"
-            " AND problem IN ('failed', 'held') AND digest NOTNULL",
-            (account,),
-        )
+def failing(ledger: Ledger, account: int) -> set[int]:
+    """The rows of the messages whose upload failed or is held; there are few."""
+    rows = ledger.rows(
+        "SELECT id FROM messages WHERE account_id = ? AND problem IN ('failed', 'held')"
+        " AND problem <> 'none' AND digest NOTNULL",
+        (account,),
     )
+    return {row[0] for row in rows}

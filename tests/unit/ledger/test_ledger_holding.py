@@ -140,7 +140,7 @@ def test_given_up_octets(ledger: Ledger) -> None:
     give_up_the(ledger, "a")
     assert landing.pending(ledger, owner(ledger), tries=99) == []
     assert landing.waiting(ledger, owner(ledger)) == 0
-    assert failing(ledger, 1) == {}
+    assert failing(ledger, 1) == set()
     assert [octets for _, octets in landing.segments(ledger, owner(ledger))] == [9]
     assert visit(ledger, A)[1] == Counts(listed=1, known=1)
     release(ledger, [the(ledger, "a").row])

@@ -116,6 +116,16 @@ def office(tmp_path: Path) -> Iterator[Office]:
         yield Office(server, tmp_path)
 
 
+def test_upload_that_fails_in_every_run(office: Office) -> None:
+    """A message that cannot be stored has failed, in the run that finds out and in later ones."""
+    office.run(Verb.FETCH)
+    office.spoil()
+    for _ in range(3):
+        assert office.run() == 3
+        report = office.report
+        assert (report.listed, report.known, report.fetched, report.failed) == (1, 0, 0, 1)
+
+
 def test_octets_that_the_disk_changed(office: Office) -> None:
     """A message whose octets went bad in the spool is held, and fetched again once discarded."""
     office.spoiled()
