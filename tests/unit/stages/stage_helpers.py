@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ class Time:
         """Lets that time pass."""
         self.slept.append(seconds)
         self.elapsed += seconds
+
+
+class AtSilence(Stop):
+    """Asks the run to end when its server, which has heard so many lines, says nothing more."""
+
+    def __init__(self, server: FaultyPop3, lines: int) -> None:
+        super().__init__(grace=0)
+        self._server = server
+        self._lines = lines
+
+    def slices(self, seconds: float = inf) -> Iterator[float]:
+        """As always, until one has passed in vain."""
+        for part in super().slices(seconds):
+            silent = len(self._server.commands) >= self._lines
+            yield part
+            if silent:
+                self.ask()
 
 
 @dataclass

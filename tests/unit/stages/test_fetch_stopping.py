@@ -1,37 +1,18 @@
 """A run that is asked to end while its server says nothing: what had arrived whole is kept."""
 
-from collections.abc import Iterator
 from dataclasses import astuple
-from math import inf
 from pathlib import Path
 
 import pytest
-from stage_helpers import desk, octets_of
+from stage_helpers import AtSilence, desk, octets_of
 
 from archiver.ledger.seen import Counts
 from archiver.stopping import Stop
-from infra.faulty_pop3 import Faults, FaultyPop3
+from infra.faulty_pop3 import Faults
 
 MESSAGES = [(f"u{n}", octets_of(f"w{n}", 900)) for n in range(4)]
 ALL = len(MESSAGES)
 BEFORE_RETR = len(("CAPA", "AUTH", "CAPA", "STAT", "UIDL", "LIST"))
-
-
-class AtSilence(Stop):
-    """Asks the run to end when its server, which has heard so many lines, says nothing more."""
-
-    def __init__(self, server: FaultyPop3, lines: int) -> None:
-        super().__init__(grace=0)
-        self._server = server
-        self._lines = lines
-
-    def slices(self, seconds: float = inf) -> Iterator[float]:
-        """As always, until one has passed in vain."""
-        for part in super().slices(seconds):
-            silent = len(self._server.commands) >= self._lines
-            yield part
-            if silent:
-                self.ask()
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
