@@ -95,8 +95,9 @@ class Showing:
         """
         yield from self._listed(
             "(EXISTS (SELECT 1 FROM temp.shown s WHERE s.number = o.number AND s.state = 'doubt')"
-            " OR (o.verdict = 'fetch' AND EXISTS (SELECT 1 FROM temp.plan p JOIN main.messages m"
-            " ON m.id = p.message WHERE p.verdict = ? AND NOT p.tried AND m.uidl IS o.uidl)))"
+            " OR (o.verdict = 'fetch' AND coalesce(o.uidl, '') IN (SELECT coalesce(m.uidl, '')"
+            " FROM temp.plan p JOIN main.messages m ON m.id = p.message"
+            " WHERE p.verdict = ? AND NOT p.tried)))"
             " AND NOT EXISTS"
             " (SELECT 1 FROM temp.spared s WHERE s.number = o.number AND s.uidl IS o.uidl"
             " AND s.size IS o.size)",
@@ -150,8 +151,9 @@ class Showing:
         digest = bytes.fromhex(whole.digest)
         row = self._ledger.row(
             "SELECT m.id FROM temp.plan p JOIN messages m ON m.id = p.message"
-            " WHERE p.verdict = ? AND m.digest = ? AND m.uidl IS ? ORDER BY m.id DESC LIMIT 1",
-            (self._goes, digest, listed.uidl),
+            " WHERE p.verdict = ? AND m.account_id = ? AND m.digest = ? AND m.uidl IS ?"
+            " ORDER BY m.id DESC LIMIT 1",
+            (self._goes, self._account.row, digest, listed.uidl),
         )
         if row is not None:
             self._mark(listed, row[0], Shown.GOES)
@@ -166,8 +168,8 @@ class Showing:
             return
         unreadable = self._ledger.value(
             "SELECT EXISTS (SELECT 1 FROM temp.plan p JOIN messages m ON m.id = p.message"
-            " WHERE p.verdict = ? AND m.digest = ?)",
-            (self._unreadable, digest),
+            " WHERE p.verdict = ? AND m.account_id = ? AND m.digest = ?)",
+            (self._unreadable, self._account.row, digest),
         )
         self._mark(listed, None, Shown.SPARED if unreadable else Shown.STAYS)
 
