@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from archiver.errors import IntegrityError, Interrupted, KeyTaken
 from archiver.format import Sign
 from archiver.ledger import Ledger, checkpoints, copies, events, landing, manifests
-from archiver.ledger.accounts import LedgerAccount, owner_of, writer
+from archiver.ledger.accounts import LedgerAccount, holder, owner_of, writer
 from archiver.model import Batch, Clock, Copy, Kind, Reporter
 from archiver.state import Spool
 from archiver.workers import (
@@ -110,7 +110,7 @@ class Archivist:
             AlreadyRunning: another machine archives this account.
             StoreError: the store refuses or cannot be reached.
         """
-        self.leases.hold(owner.name, writer(self.ledger), self.worker)
+        self.leases.hold(owner.name, holder(self.ledger), self.worker)
 
     def _store(self, batch: Batch, owner: LedgerAccount) -> Progress:
         if landing.is_uploaded(self.ledger, batch.id):

@@ -195,22 +195,34 @@ def remember_capabilities(ledger: Ledger, store: int, found: dict[str, bool]) ->
 
 def writer(ledger: Ledger) -> str:
     """This state directory's writer id, made at random on first use; the same for all who ask."""
-    found = ledger.value("SELECT value FROM meta WHERE key = 'writer'")
-    if found is None:
-        _make_writer(ledger, "INSERT OR IGNORE")
-        found = ledger.value("SELECT value FROM meta WHERE key = 'writer'")
-    return str(found)
+    return _id(ledger, "writer")
+
+
+def holder(ledger: Ledger) -> str:
+    """Who this state directory is where leases are held; it outlives a new writer id.
+
+    A run that was killed when it had just begun a new chain would wait for its own lease.
+    """
+    return _id(ledger, "holder")
 
 
 def renew_writer(ledger: Ledger) -> str:
     """A new writer id: the chains of the old one are left as they are."""
-    return _make_writer(ledger, "INSERT OR REPLACE")
+    return _make_id(ledger, "writer", "INSERT OR REPLACE")
 
 
-def _make_writer(ledger: Ledger, insert: str) -> str:
+def _id(ledger: Ledger, name: str) -> str:
+    found = ledger.value("SELECT value FROM meta WHERE key = ?", (name,))
+    if found is None:
+        _make_id(ledger, name, "INSERT OR IGNORE")
+        found = ledger.value("SELECT value FROM meta WHERE key = ?", (name,))
+    return str(found)
+
+
+def _make_id(ledger: Ledger, name: str, insert: str) -> str:
     fresh = secrets.token_hex(8)
     with ledger.write() as db:
-        db.execute(f"{insert} INTO meta (key, value) VALUES ('writer', ?)", (fresh,))
+        db.execute(f"{insert} INTO meta (key, value) VALUES (?, ?)", (name, fresh))
     return fresh
 
 

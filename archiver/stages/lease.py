@@ -5,7 +5,7 @@ a prefix of its own, and every writer a chain of its own. So a lease runs out by
 not agree to the minute, and a store that cannot guard an exchange has none.
 
 It lies at ``state/lease/<account>.json``; whoever finds nothing there, or a lease that ran out, or
-one of its own writer (from a run that was killed), puts its own in its place.
+one of its own (from a run that was killed), puts its own in its place.
 """
 
 import json
@@ -28,9 +28,9 @@ _LONGEST = 4096  # octets of a lease that is worth reading
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What a writer says of itself; times are seconds since the epoch.
+    """What a machine says of itself; times are seconds since the epoch.
 
-    ``holder`` is the writer's id, ``host`` and ``pid`` tell a person where it runs.
+    ``holder`` is the state directory's id, ``host`` and ``pid`` tell a person where it runs.
     """
 
     holder: str
@@ -44,7 +44,7 @@ def take(store: Store, account: str, lease: Lease, now: float) -> None:
     """Takes a lease, or takes it anew; does nothing where the store does not guard exchanges.
 
     Raises:
-        AlreadyRunning: another writer has it.
+        AlreadyRunning: another machine has it.
         StoreError: the store refuses or cannot be reached.
     """
     if store.capabilities is None or not store.capabilities.exchange:
@@ -68,7 +68,7 @@ def take(store: Store, account: str, lease: Lease, now: float) -> None:
 
 
 def give_up(store: Store, account: str, lease: Lease) -> None:
-    """Takes a lease away if it is still the same writer's.
+    """Takes a lease away if it is still the same holder's.
 
     Raises:
         StoreError: the store refuses or cannot be reached.

@@ -28,12 +28,12 @@ class Leases:
         self._refused: dict[str, AlreadyRunning] = {}
         self._due: dict[str, float] = {}
 
-    def hold(self, account: str, writer: str, worker: Worker) -> None:
+    def hold(self, account: str, holder: str, worker: Worker) -> None:
         """Sees to it that an account is held, before something of it is archived.
 
         Args:
             account: its id.
-            writer: this state directory's writer id.
+            holder: who this state directory is.
             worker: has the store.
 
         Raises:
@@ -47,7 +47,7 @@ class Leases:
                 return
             now = self._clock.now()
             ours = self._held.get(account) or Lease(
-                writer, os.uname().nodename, os.getpid(), since=now, until=now
+                holder, os.uname().nodename, os.getpid(), since=now, until=now
             )
             ours = replace(ours, until=now + LIFE_SECONDS)
             try:

@@ -24,17 +24,25 @@ class Place:
     url: str
     environment: Mapping[str, str]
     objects: Callable[[], dict[str, bytes]]
+    names: Callable[[], list[str]]
 
 
 def directory_place(root: Path) -> Place:
     """A directory as a store."""
-    return Place(str(root), {}, lambda: objects_in_directory(root))
+    return Place(
+        str(root), {}, lambda: objects_in_directory(root), lambda: files_in_directory(root)
+    )
 
 
 def bucket_place(bucket: Bucket, prefix: str) -> Place:
     """A prefix of a bucket as a store."""
     url = f"s3://{bucket.name}/{prefix}"
-    return Place(url, bucket.environment, lambda: objects_in_bucket(bucket, prefix))
+    return Place(
+        url,
+        bucket.environment,
+        lambda: objects_in_bucket(bucket, prefix),
+        lambda: [key.removeprefix(f"{prefix}/") for key in keys_in_bucket(bucket)],
+    )
 
 
 def read_mailbox(port: int, user: str, password: str) -> list[bytes]:
@@ -71,20 +79,29 @@ def read_mailbox(port: int, user: str, password: str) -> list[bytes]:
     return messages
 
 
+def files_in_directory(root: Path) -> list[str]:
+    """The path of every file of a directory in it, in order."""
+    return [file.relative_to(root).as_posix() for file in sorted(root.rglob("*")) if file.is_file()]
+
+
 def objects_in_directory(root: Path) -> dict[str, bytes]:
     """Every file of a directory, by its path in it."""
-    return {
-        file.relative_to(root).as_posix(): file.read_bytes()
-        for file in sorted(root.rglob("*"))
-        if file.is_file()
-    }
+    return {name: (root / name).read_bytes() for name in files_in_directory(root)}
+
+
+def keys_in_bucket(bucket: Bucket) -> list[str]:
+    """Every key in a bucket."""
+    client = client_of(bucket)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name)
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    client.close()
+    return keys
 
 
 def objects_in_bucket(bucket: Bucket, prefix: str) -> dict[str, bytes]:
     """Every object below a prefix, by its key without it."""
     client = client_of(bucket)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name)
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    keys = keys_in_bucket(bucket)
     assert all(key.startswith(f"{prefix}/") for key in keys)
 
     connection = HTTPConnection(bucket.endpoint_url.removeprefix("http://"))

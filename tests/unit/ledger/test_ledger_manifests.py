@@ -20,7 +20,7 @@ from ledger_helpers import (
 
 from archiver.format import ManifestHead, manifest_key, part_key, read_manifest
 from archiver.ledger import Ledger, copies, landing, manifests
-from archiver.ledger.accounts import writer
+from archiver.ledger.accounts import holder, writer
 from archiver.model import Copy, Kind, Locator, Proof
 
 A, B = mail("a", "first"), mail("b", "second")
@@ -185,9 +185,10 @@ def test_chain_moves(ledger: Ledger) -> None:
     name = landed(ledger, A, B)
     store(ledger, name)
     account, batch = owner(ledger), landing.load(ledger, name)
-    lost, old = manifests.draft(ledger, account, batch, NOW), writer(ledger)
+    lost, old = manifests.draft(ledger, account, batch, NOW), (writer(ledger), holder(ledger))
     manifests.move_chain(ledger, lost)
-    assert writer(ledger) != old
+    assert writer(ledger) != old[0]
+    assert holder(ledger) == old[1], "our own lease would be another's"
     assert manifests.unproven(ledger, account) is None
     head, records = read_manifest(manifests.draft(ledger, account, batch, NOW).octets)
     assert head == ManifestHead(NAME, writer(ledger), 1, None, int(NOW))
