@@ -21,7 +21,7 @@ from archiver.dispatch import Dispatch
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.fetching import Fetching
 from archiver.indexing import Indexer, trust_marks
-from archiver.ledger import Ledger, checkpoints, events, landing, manifests
+from archiver.ledger import Ledger, checkpoints, events, landing, manifests, returning
 from archiver.ledger.accounts import (
     LedgerAccount,
     begin_run,
@@ -198,7 +198,7 @@ class _Run:
         owner = account.ledger_account
         needed = landing.segments(self.ledger, owner)
         for segment in self.spool.recover(owner.name, needed):
-            lost = landing.give_back(self.ledger, segment)
+            lost = returning.give_back(self.ledger, segment)
             self.reporter.note(
                 owner.name,
                 f"segment {segment} is gone from the spool:"

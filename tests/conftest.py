@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.ceph import Ceph
 from infra.courier import Courier
@@ -43,6 +44,7 @@ _MARKERS = {
     "solid_pop3d_mbox": "solid_pop3d",
 }
 _missing: dict[str, str] = {}
+settings.register_profile("long", max_examples=2_000, stateful_step_count=25, deadline=None)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@
 ``failures`` (what its file may suffer) and ``copying``; every other module is one concern of it, as
 functions over an open ``Ledger``: ``listing`` (what a session lists against what is known),
 ``seen`` (what became of it over a run), ``leaving`` (what is listed no more), ``linking`` (one
-message under several UIDLs), ``landing`` (batches that became durable), ``copies`` (what is in the
-store), ``manifests`` (the chain that makes messages ARCHIVED), ``events`` (what it has still to
-tell), ``replay`` (a ledger made again from what manifests say), ``holding`` (what waits for a
-person), ``versions`` (all that stands under one UIDL), ``backlog`` (what else waits), ``pruning``,
-``portions``, ``accounts`` and ``status``.
+message under several UIDLs), ``landing`` (batches that became durable), ``returning`` (those that
+were lost), ``copies`` (what is in the store), ``manifests`` (the chain that makes messages
+ARCHIVED), ``events`` (what it has still to tell), ``replay`` (a ledger made again from what
+manifests say), ``holding`` (what waits for a person), ``versions`` (all that stands under one
+UIDL), ``backlog`` (what else waits), ``pruning``, ``portions``, ``accounts`` and ``status``.
 """
 
 from archiver.ledger.database import Ledger

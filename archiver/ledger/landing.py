@@ -235,45 +235,6 @@ def pending(ledger: Ledger, account: LedgerAccount, *, tries: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-def give_back(ledger: Ledger, segment: str) -> int:
-    """Returns the messages of a lost segment to LISTED, to be fetched again if they still can be.
-
-    Those that were uploaded stay as they are: the store has them, which a verification will show.
-    Why others failed is forgotten with their octets; one that was given up stays so, where its UIDL
-    alone identifies it. Returns how many messages went back.
-    """
-    with ledger.write() as db:
-        batch = "(SELECT id FROM batches WHERE segment = ? AND uploaded_at IS NULL)"
-        given_up = db.execute(
-            "SELECT m.reason, m.id FROM messages m JOIN accounts a ON a.id = m.account_id"
-            f" WHERE batch_id IN {batch} AND problem = 'given_up' AND uidl NOTNULL"
-            " AND a.distrusted IS NULL",
-            (segment,),
-        ).fetchall()
-        db.execute(
-            "UPDATE messages SET problem = 'none', reason = NULL, tries = 0"
-            f" WHERE batch_id IN {batch} AND problem <> 'none'",
-            (segment,),
-        )
-        lost = f"(SELECT digest FROM messages WHERE batch_id IN {batch} AND stage = 'spooled')"
-        # A link to octets that are lost is none any more.
-        back = db.execute(
-            "UPDATE messages SET stage = 'listed', digest = NULL, header_digest = NULL,"
-            " batch_id = NULL, offset = NULL, length = NULL, fetched_at = NULL, anomalies = NULL"
-            f" WHERE (batch_id IN {batch} AND stage = 'spooled')"
-            f" OR (stage IN ('linked', 'vanished') AND digest IN {lost} AND account_id ="
-            " (SELECT account_id FROM batches WHERE segment = ?))",
-            (segment, segment, segment),
-        )
-        # One to octets that are not is named by another batch, where it still is one.
-        db.execute(f"UPDATE messages SET batch_id = NULL WHERE batch_id IN {batch}", (segment,))
-        db.execute("DELETE FROM batches WHERE segment = ? AND uploaded_at IS NULL", (segment,))
-        db.executemany(
-            "UPDATE messages SET problem = 'given_up', reason = ? WHERE id = ?", given_up
-        )
-        return int(back.rowcount)
-
-
 def load(ledger: Ledger, name: str) -> Batch:
     """A batch with its messages, as a worker takes it."""
     row = ledger.row(

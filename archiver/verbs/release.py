@@ -10,7 +10,7 @@ from typing import Any
 
 from archiver.errors import UsageError
 from archiver.format import time_text
-from archiver.ledger import Ledger, holding, landing
+from archiver.ledger import Ledger, holding, returning
 from archiver.ledger.status import names
 from archiver.ledger.versions import Version, problems, versions
 from archiver.state import Spool
@@ -153,7 +153,7 @@ def decide(
         holding.give_up(ledger, rows)
     for segment in {one.segment for one in chosen if discard} - {""}:
         # The ledger first: a segment of which it knows nothing is removed by the next run.
-        landing.give_back(ledger, segment)
+        returning.give_back(ledger, segment)
         spool.remove(segment)
 
 

@@ -4,7 +4,7 @@ A *schedule* (``schedule.py``) follows from a seed: a mailbox, settings, and run
 disturbed somewhere. It is played twice (``play.py``), once undisturbed, and at the end both
 archives are looked at from outside (``witness.py``) and held against each other and against the
 invariant: no octet leaves the server before it is readable from the store. The server looks at the
-very moment at which it removes a message (``postoffice.py``).
+very moment at which it removes a message (``onlooker.py``).
 
 A run is a fork of a process that has everything imported (``player.py``, ``child.py``), so that
 being killed is real and costs little. Calls to the file system are counted, broken off and

@@ -101,7 +101,7 @@ def players(count: int | None = None) -> Iterator[Players]:
     Raises:
         ServerMissing: the library cannot be compiled here.
     """
-    with TemporaryDirectory(prefix="crash-", dir=_memory()) as directory:
+    with TemporaryDirectory(prefix="crash-", dir=memory()) as directory:
         made = Players(Path(directory), count or os.cpu_count() or 1)
         try:
             yield made
@@ -109,7 +109,7 @@ def players(count: int | None = None) -> Iterator[Players]:
             made.close()
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A file system in memory with some room, or None for where temporary files are."""
     if not os.access(_MEMORY, os.W_OK):
         return None

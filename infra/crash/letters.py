@@ -5,7 +5,7 @@ shows nothing by which they could be told apart, and no archiver is expected to.
 """
 
 from base64 import encodebytes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -19,6 +19,11 @@ class Letter:
 
     uidl: str
     octets: bytes
+
+    @property
+    def header(self) -> bytes:
+        """The octets before the first empty line."""
+        return self.octets.partition(b"\r\n\r\n")[0]
 
     def __str__(self) -> str:
         """What a person needs to recognise it by."""
@@ -127,3 +132,11 @@ def _large(luck: Random, number: int) -> bytes:
 
 def _bare(luck: Random, number: int) -> bytes:
     return luck.choice((b"", b"\r\n", b"no header at all", b"\r\n.\r\n", b"Subject:"))
+
+
+def alike(letters: Iterable[Letter]) -> set[bytes]:
+    """The octets of letters that have their header in common with a letter of other octets."""
+    by_header: dict[bytes, set[bytes]] = {}
+    for letter in letters:
+        by_header.setdefault(letter.header, set()).add(letter.octets)
+    return {octets for found in by_header.values() if len(found) > 1 for octets in found}

@@ -21,7 +21,8 @@ from infra.crash import shim, verdict, witness
 from infra.crash.child import forked
 from infra.crash.inprocess import Surroundings, sized, surrounded
 from infra.crash.letters import Letter
-from infra.crash.postoffice import LOGIN, Order, PostOffice, Report
+from infra.crash.onlooker import Report
+from infra.crash.postoffice import LOGIN, Order, PostOffice
 from infra.crash.power import STATE, STORE, Power
 from infra.crash.schedule import Kind, Pause, Schedule, Trouble, World, draw
 from infra.crash.shim import NO_PLAN, Action, Plan, Shim
@@ -141,12 +142,16 @@ def ready(base: Path) -> Iterator[Means]:
             redirect_stderr(StringIO()),
             suppress(SystemExit),
         ):
-            _command(world, power.root, office.port)
+            command(world, power.root, office.port)
         yield means
 
 
-def _command(world: World, root: Path, port: int) -> None:
-    """What a person would type."""
+def command(world: World, root: Path, port: int) -> None:
+    """Runs what a person would type for a mailbox on this port, with its archive below a root.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
     os.environ[_PASSWORD] = LOGIN[1]
     sys.argv = ["archiver", "run", "--json", "--password-env", _PASSWORD]
     sys.argv += ["--server", f"pop3+plain://{LOGIN[0]}@127.0.0.1:{port}"]
@@ -237,7 +242,7 @@ class _Stage:
             by.batch, by.retiring, by.pages = world.batch, world.retiring, world.pages
             with sized(by):
                 library.watch(self.power.root, self.power.shadow, plan)
-                _command(world, self.power.root, self.office.port)
+                command(world, self.power.root, self.office.port)
 
         number = len(self.measures) + 1
         out, err = (self.base / f"run{number}.{name}" for name in ("out", "err"))

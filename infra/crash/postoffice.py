@@ -1,47 +1,21 @@
-"""The POP3 server of a schedule, in a process of its own that no disturbance reaches.
-
-At every QUIT it looks into the store from outside, before it removes anything: whatever goes must
-be readable there, and durable. Whatever was retrieved before a QUIT was agreed to has to be in the
-store in the end, whoever deletes it.
-"""
+"""The POP3 server of a schedule, in a process of its own that no disturbance reaches."""
 
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
 from infra.crash.letters import Letter
-from infra.crash.power import STATE, STORE, Power
-from infra.crash.witness import sha256
+from infra.crash.onlooker import Onlooker, Report
+from infra.crash.power import STORE, Power
 from infra.faulty_pop3 import FaultyPop3, Message
 
 LOGIN = ("user", "secret")
 _SECONDS = 60.0
 _POLL_SECONDS = 0.0005
-
-
-@dataclass(slots=True)
-class Report:
-    """What the server has seen so far.
-
-    Args:
-        left: what is in the mailbox.
-        commands: how many commands it heard in each session since the last report.
-        octets: how many octets it sent in each.
-        removed: the digests of all that went at a QUIT.
-        promised: the digests of all that was retrieved before a QUIT.
-        faults: what went although it was not in the store, in words.
-    """
-
-    left: list[Letter] = field(default_factory=list)
-    commands: tuple[int, ...] = ()
-    octets: tuple[int, ...] = ()
-    removed: set[str] = field(default_factory=set)
-    promised: set[str] = field(default_factory=set)
-    faults: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +82,7 @@ def _serve(
     """All that the process does; it ends when the pipe does."""
     messages = [(letter.uidl, letter.octets) for letter in letters]
     with FaultyPop3(messages, login=LOGIN, **faults) as server:
-        onlooker = _Onlooker(power, lenient="hides" in faults)
+        onlooker = Onlooker(power.root / STORE, power, lenient="hides" in faults)
         server.onlooker = onlooker.look
         pipe.send(server.port)
         reported = 0
@@ -154,39 +128,3 @@ def _obey(server: FaultyPop3, order: Order) -> None:
 
 def _key(letter: Letter) -> tuple[str, bytes]:
     return letter.uidl, letter.octets
-
-
-class _Onlooker:
-    """Looks at each QUIT; ``lenient`` takes the spool for the store."""
-
-    def __init__(self, power: Power, *, lenient: bool) -> None:
-        self.report = Report()
-        self._power = power
-        self._lenient = lenient
-
-    def look(self, retrieved: Sequence[Message], going: Sequence[Message]) -> None:
-        """Before anything is removed."""
-        self.report.promised |= {sha256(message.octets) for message in retrieved}
-        durable = dict(self._power.durable(STORE)) if going else {}
-        for message in going:
-            digest = sha256(message.octets)
-            self.report.removed.add(digest)
-            if self._is_spooled(message.octets):
-                continue
-            if not self._is_readable(digest):
-                self.report.faults.append(f"{digest} was removed and cannot be read in the store")
-            elif not any(
-                path.endswith(f"/{digest}.eml") and octets == message.octets
-                for path, octets in durable.items()
-            ):
-                self.report.faults.append(f"{digest} was removed before it was durable")
-
-    def _is_readable(self, digest: str) -> bool:
-        found = (self._power.root / STORE).rglob(f"{digest}.eml")
-        return any(sha256(path.read_bytes()) == digest for path in found)
-
-    def _is_spooled(self, octets: bytes) -> bool:
-        """Whether a server that does not say that it removes took what is safe in the spool."""
-        if not self._lenient:
-            return False
-        return any(octets in segment for _, segment in self._power.durable(STATE))

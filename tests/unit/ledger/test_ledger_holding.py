@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ledger_helpers import NOW, Mail, Run, draft, mail, new_ledger, owner, visit
 
-from archiver.ledger import Ledger, events, landing
+from archiver.ledger import Ledger, events, landing, returning
 from archiver.ledger.accounts import distrust
 from archiver.ledger.holding import give_up, hold, is_apart, release
 from archiver.ledger.landing import fail_fetch
@@ -153,12 +153,12 @@ def test_segment_of_messages_with_problems_is_lost(ledger: Ledger) -> None:
     fail_upload(ledger, 3)
     hold(ledger, owner(ledger), tries=3)
     assert is_apart(ledger, the(ledger, "a").row)
-    landing.give_back(ledger, the(ledger, "a").segment)
+    returning.give_back(ledger, the(ledger, "a").segment)
     assert problem_count(ledger, 1) == (0, 0)
     assert visit(ledger, A)[1] == Counts(listed=1, fetched=1)
     fail_upload(ledger, 1)
     give_up_the(ledger, "a")
-    landing.give_back(ledger, the(ledger, "a").segment)
+    returning.give_back(ledger, the(ledger, "a").segment)
     left = the(ledger, "a")
     assert (left.problem, left.reason, left.digest) == ("given_up", "bad store", None)
     assert visit(ledger, A) == ([], Counts(listed=1, known=1))
@@ -170,7 +170,7 @@ def test_lost_segment_where_uidls_prove_nothing(ledger: Ledger) -> None:
     fail_upload(ledger, 1)
     give_up_the(ledger, "a")
     distrust(ledger, owner(ledger), "why")
-    landing.give_back(ledger, the(ledger, "a").segment)
+    returning.give_back(ledger, the(ledger, "a").segment)
     assert problems(ledger) == []
 
 

@@ -19,7 +19,7 @@ from ledger_helpers import (
 )
 
 from archiver.format import raw_key
-from archiver.ledger import Ledger, landing
+from archiver.ledger import Ledger, landing, returning
 from archiver.ledger.landing import Draft, Landed
 from archiver.ledger.status import problem_count, status
 from archiver.ledger.unread import (
@@ -99,7 +99,7 @@ def test_link_in_a_lost_segment(ledger: Ledger, vanished: bool) -> None:
     if vanished:
         visit(ledger, A, B, C)
     segment = ledger.value("SELECT segment FROM batches ORDER BY id DESC LIMIT 1")
-    assert landing.give_back(ledger, segment) == 1
+    assert returning.give_back(ledger, segment) == 1
     assert stages(ledger)["c"] == "listed"
     assert stages(ledger)["twin"] == ("vanished" if vanished else "linked")
     assert visit(ledger, A, B, twin, C)[1].fetched == 1
@@ -114,11 +114,26 @@ def test_lost_segment(ledger: Ledger) -> None:
     visit(ledger, A)
     visit(ledger, A, twin)
     segment = ledger.value("SELECT segment FROM batches ORDER BY id LIMIT 1")
-    assert landing.give_back(ledger, segment) == 2
+    assert returning.give_back(ledger, segment) == 2
     assert stages(ledger) == {"a": "listed", "twin": "listed"}
     fetched, counts = visit(ledger, A, twin)
     assert fetched == [A.octets, A.octets]
     assert (counts.fetched, counts.linked) == (1, 1)
+
+
+def test_lost_segment_of_a_batch_that_put_something(ledger: Ledger) -> None:
+    """What the store was shown to hold stays known, though its batch is fetched again."""
+    run = Run(ledger)
+    run.visit([A])
+    store(ledger, run.batches[0])
+    with ledger.write() as db:
+        db.execute("UPDATE batches SET uploaded_at = NULL")
+    assert returning.give_back(ledger, f"me/{run.batches[0]}.seg") == 1
+    assert landing.pending(ledger, owner(ledger), tries=5) == []
+    assert [segment for segment, _ in landing.segments(ledger, owner(ledger))] == []
+    visit(ledger, A)
+    archive_all(ledger)
+    assert stages(ledger) == {"a": "archived"}
 
 
 def test_lost_segment_and_a_link_that_left(ledger: Ledger) -> None:
@@ -127,7 +142,7 @@ def test_lost_segment_and_a_link_that_left(ledger: Ledger) -> None:
     visit(ledger, A, twin)
     visit(ledger, A)
     assert stages(ledger)["twin"] == "vanished"
-    landing.give_back(ledger, ledger.value("SELECT segment FROM batches ORDER BY id LIMIT 1"))
+    returning.give_back(ledger, ledger.value("SELECT segment FROM batches ORDER BY id LIMIT 1"))
     assert visit(ledger, twin)[0] == [A.octets]
 
 
@@ -136,7 +151,7 @@ def test_lost_segment_after_upload(ledger: Ledger) -> None:
     run = Run(ledger)
     run.visit([A])
     store(ledger, run.batches[0])
-    assert landing.give_back(ledger, f"me/{run.batches[0]}.seg") == 0
+    assert returning.give_back(ledger, f"me/{run.batches[0]}.seg") == 0
     assert stages(ledger) == {"a": "spooled"}
     assert landing.is_uploaded(ledger, run.batches[0])
 

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ledger_helpers import NOW, Mail, Run, archive_all, fingerprint, mail, new_ledger, owner
 
 from archiver.ledger import Ledger
-from archiver.ledger.landing import fail_fetch, give_back
+from archiver.ledger.landing import fail_fetch
+from archiver.ledger.returning import give_back
 from archiver.ledger.stages import MOVES
 from archiver.model import Stage
 

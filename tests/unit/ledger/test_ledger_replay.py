@@ -24,7 +24,7 @@ from replay_helpers import chronicle, listening, replayed, restored, same
 
 from archiver.errors import IntegrityError
 from archiver.format import part_key, read_manifest
-from archiver.ledger import Ledger, copies, landing, manifests
+from archiver.ledger import Ledger, copies, landing, manifests, returning
 from archiver.ledger.accounts import distrust, fix_utf8, note_retiring
 from archiver.ledger.holding import give_up, hold, release
 from archiver.ledger.replay import Replay
@@ -191,7 +191,7 @@ def test_given_up_with_its_octets(
     hold(ledger, owner(ledger), tries=1)
     give_up(ledger, [one.row for one in problems(ledger)])
     (discarded,) = [one for one in problems(ledger) if one.uidl == "c"]
-    landing.give_back(ledger, discarded.segment)
+    returning.give_back(ledger, discarded.segment)
     chronicle(ledger)
     lost = dump(ledger)
     assert [(row[1], row[4]) for row in lost["held"]] == [("b", "given_up"), ("c", "given_up")]

@@ -16,7 +16,8 @@ from replay_helpers import chronicle, listening, replayed, restored
 from archiver.ledger import checkpoints, landing
 from archiver.ledger.accounts import note_retiring, renew_writer
 from archiver.ledger.holding import give_up, hold, release
-from archiver.ledger.landing import fail_fetch, give_back
+from archiver.ledger.landing import fail_fetch
+from archiver.ledger.returning import give_back
 from archiver.ledger.versions import problems
 
 UIDLS = st.sampled_from(["a", "b", "c", "1", ""])
