@@ -163,7 +163,9 @@ def test_a_killed_run_resumed(
     held = read_mailbox(crowded.port, crowded.user, crowded.password)
     assert report["listed"] == len(held)
     assert (report["failed"], report["remaining"], report["held"]) == (0, 0, 0)
-    objects = place.objects()
+    # One that is killed while it finds out what the store gives leaves the probe that it wrote.
+    every = place.objects().items()
+    objects = {key: octets for key, octets in every if not key.startswith("state/probe-")}
     check_archive(objects, account_of(crowded), held)
     assert heads(objects, account_of(crowded)) == [report["head"]]
     assert not [file for file in (tmp_path / "s" / "spool").rglob("*") if file.is_file()]
