@@ -34,6 +34,7 @@ _PASSWORD = "CRASH_PASSWORD"  # noqa: S105 - a variable's name
 _KILLED = -9
 _SETTLING_ROT = 4
 _ROT = {3, 7}
+_DECEIVED = {3}
 _get_command = typer.main.get_command
 _STATE = ("ledger", "index", "spool", "else")
 
@@ -123,7 +124,7 @@ def play(schedule: Schedule, yardstick: Calm, base: Path, means: Means) -> list[
 def _settling(world: World) -> int:
     """How many undisturbed runs it may take until another one changes nothing."""
     # What was fetched is archived by the next run, and seen to be withdrawn by the one after it.
-    return 2 if any(pause.withdrawn for pause in world.pauses) else 1
+    return 1 + any(pause.withdrawn for pause in world.pauses) + world.deceives
 
 
 @contextmanager
@@ -250,12 +251,16 @@ class _Stage:
         self._measure()
         self.now += 60
         self.ended_well = code == 0
-        if code not in codes | (_ROT if self.tolerant else set()):
+        if code not in codes | self._also():
             said = err.read_text(errors="replace")[-3000:]
             self.faults.append(f"run {number} ended with {code}:\n{said}")
         for line in out.read_text().splitlines() if code != _KILLED else ():
             self.faults += [f"run {number}: {each}" for each in verdict.sums(json.loads(line))]
         return code
+
+    def _also(self) -> set[int]:
+        """How a run may end besides, whatever disturbed it."""
+        return (_ROT if self.tolerant else set()) | (_DECEIVED if self.world.deceives else set())
 
     def _measure(self) -> None:
         self.seen = self.office.order(Order())

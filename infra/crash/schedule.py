@@ -8,7 +8,7 @@ from itertools import product, zip_longest
 from random import Random
 from typing import Any
 
-from infra.crash.letters import Letter, Letters
+from infra.crash.letters import Letter, Letters, alike
 from infra.crash.shim import KINDS, PLACES, STEPS
 
 
@@ -105,6 +105,15 @@ class World:
     def retires(self) -> bool:
         """Whether it depends on the sessions if we or the server removed what is not there."""
         return "hides" in self.server or (self.deletes and "expire" in self.server)
+
+    @property
+    def deceives(self) -> bool:
+        """Whether a letter may pass for another one by its header until it is to be deleted.
+
+        Then its octets tell, it stays, the run ends with 3, and the next one fetches it.
+        """
+        letters = (*self.letters, *(each for pause in self.pauses for each in pause.arrive))
+        return self.deletes and bool(alike(letters))
 
     def __str__(self) -> str:
         """For a person who looks for what went wrong."""
