@@ -117,7 +117,9 @@ def play(schedule: Schedule, yardstick: Calm, base: Path, means: Means) -> list[
     kinds = {trouble.kind for trouble in schedule.troubles}
     stage.judge(Allowed(schedule.is_rotten, Kind.WORKER in kinds, left=not world.deletes))
     if not stage.faults and stage.ended_well:
-        stage.faults += verdict.different(yardstick.ending, stage.ending, stages=not world.retires)
+        stage.faults += verdict.different(
+            yardstick.ending, stage.ending, stages=not world.retires, by_octets=world.deletes
+        )
     return stage.faults
 
 

@@ -65,8 +65,11 @@ class Ending:
         """
         safe = self.report.promised | self.report.removed
         kept = {sha256(letter.octets) for letter in self.arrived if letter not in self.withdrawn}
-        doubtful = () if by_octets else map(sha256, alike(self.arrived))
-        return (kept - set(doubtful)) | safe
+        return (kept - self.doubtful(by_octets=by_octets)) | safe
+
+    def doubtful(self, *, by_octets: bool) -> set[str]:
+        """The digests of what may have been taken for another message."""
+        return set() if by_octets else {sha256(octets) for octets in alike(self.arrived)}
 
 
 def sums(report: Mapping[str, Any]) -> Iterable[str]:
@@ -130,15 +133,17 @@ def _unfinished(ending: Ending, archived: Counter[str], allowed: Allowed) -> Ite
         yield f"{len(ending.report.left)} messages are left on the server"
 
 
-def different(calm: Ending, rough: Ending, *, stages: bool) -> Iterable[str]:
+def different(calm: Ending, rough: Ending, *, stages: bool, by_octets: bool) -> Iterable[str]:
     """How two archives of the same mailbox differ, one of which met no disturbance.
 
     Args:
         calm: the one that met none.
         rough: the other one.
         stages: whether the stages of the messages are compared.
+        by_octets: as for ``Ending.due``.
     """
     free = {sha256(letter.octets) for letter in rough.withdrawn}
+    free |= rough.doubtful(by_octets=by_octets)
     expected, found = _stages(calm.rows, free), _stages(rough.rows, free)
     for digest in sorted(expected.keys() | found.keys()) if stages else ():
         should, does = expected.get(digest), found.get(digest)
