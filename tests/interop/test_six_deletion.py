@@ -1,11 +1,13 @@
 """Deletion on every server, with its habits: what leaves it is in the store, as it was sent."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from by_hand import check_chains, objects_in_directory
 from command import Archiver
 from corpus import CORPUS
+from observed import Column
 from targets import ACCOUNT, RUN, Subject, archived, held, on, plain, write_settings
 from wire import exchanges, read_mailbox
 
@@ -18,16 +20,16 @@ ALIKE = [b"Subject: alike %d\n\n%d\n" % (number, number) for number in range(5)]
 _RUNS_AT_MOST = 5
 
 
-def deleted(recording: Recording) -> list[bytes]:
-    """What a session showed of each message that left with it: all of it, or its header alone."""
-    shown: dict[bytes, bytes] = {}
+def deleted(recording: Recording) -> list[tuple[bytes, bytes]]:
+    """The command that showed each message that left with a session, and what it showed."""
+    shown: dict[bytes, tuple[bytes, bytes]] = {}
     marked: list[bytes] = []
     for command, status, block in exchanges(recording):
         verb, *arguments = command.split(b" ")
         if not status.startswith(b"+OK"):
             continue
         if verb == b"RETR" or (verb == b"TOP" and arguments[0] not in shown):
-            shown[arguments[0]] = block
+            shown[arguments[0]] = (verb, block)
         elif verb == b"DELE":
             marked.append(arguments[0])
         elif verb == b"QUIT":
@@ -35,8 +37,12 @@ def deleted(recording: Recording) -> list[bytes]:
     return []
 
 
-def run(archiver: Archiver, subject: Subject) -> dict[str, Any]:
-    """The report of a run that deletes, in which nothing left that is not in the store."""
+def run(archiver: Archiver, subject: Subject) -> Counter[bytes]:
+    """A run that deletes, in which nothing left that is not in the store.
+
+    Returns:
+        how many left, by the command that showed what they are.
+    """
     with Relay(subject.server.port) as relay:
         write_settings(archiver.home, subject.box, relay.port)
         process = archiver.start(*DELETE)
@@ -44,13 +50,13 @@ def run(archiver: Archiver, subject: Subject) -> dict[str, Any]:
     # 3 says that some of it stays.
     assert process.returncode in (0, 3), stderr
     store = archived(archiver.home / "archive")
-    gone = [octets for recording in relay.recordings for octets in deleted(recording)]
-    for octets in gone:
+    gone = [each for recording in relay.recordings for each in deleted(recording)]
+    for _, octets in gone:
         assert any(one.startswith(octets) for one in store), octets[:200]
     check_chains(objects_in_directory(archiver.home / "archive"), ACCOUNT)
     report: dict[str, Any] = json.loads(stdout)
     assert len(gone) == report["deleted"]
-    return report
+    return Counter(verb for verb, _ in gone)
 
 
 def check_all_held(archiver: Archiver, subject: Subject, letters: list[bytes]) -> int:
@@ -62,14 +68,23 @@ def check_all_held(archiver: Archiver, subject: Subject, letters: list[bytes]) -
     return len(still)
 
 
-def empty(archiver: Archiver, subject: Subject, letters: list[bytes]) -> list[int]:
+def empty(archiver: Archiver, subject: Subject, letters: list[bytes]) -> list[Counter[bytes]]:
     """Runs until the mailbox is empty, with all held at any time; how many each run deleted."""
     counts = []
     for _ in range(_RUNS_AT_MOST):
-        counts.append(run(archiver, subject)["deleted"])
+        counts.append(run(archiver, subject))
         if not check_all_held(archiver, subject, letters):
             return counts
     raise AssertionError(f"messages stay for good: {counts} were deleted")
+
+
+def in_words(counts: list[Counter[bytes]], sent: int) -> str:
+    """How a server's mailbox was emptied, for the table."""
+    ways = {b"TOP": "by header", b"RETR": "by octets"}
+    used = [words for verb, words in ways.items() if any(verb in each for each in counts)]
+    late = f", in run {len(counts)}" if len(counts) > 1 else ""
+    gone = sum(each.total() for each in counts)
+    return f"{gone} of {sent}, {', else '.join(used)}{late}"
 
 
 def test_hostile_mail(subject: Subject, archiver: Archiver) -> None:
@@ -81,11 +96,13 @@ def test_hostile_mail(subject: Subject, archiver: Archiver) -> None:
     letters = held(subject.server, CORPUS)
     subject.box.add(letters)
     counts = empty(archiver, subject, letters)
-    assert counts == ([len(letters)] if subject.target.stable else [0, len(letters)])
+    left = [each.total() for each in counts]
+    assert left == ([len(letters)] if subject.target.stable else [0, len(letters)])
+    subject.saw(Column.DELETED, in_words(counts, len(letters)))
 
 
 @on("popa3d")
 def test_one_uidl_for_different_messages(subject: Subject, archiver: Archiver) -> None:
     """Messages that share a UIDL are told apart by their octets, and all of them leave."""
     subject.box.add(ALIKE)
-    assert empty(archiver, subject, ALIKE) == [len(ALIKE)]
+    assert empty(archiver, subject, ALIKE) == [Counter({b"RETR": len(ALIKE)})]

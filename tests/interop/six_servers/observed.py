@@ -23,6 +23,7 @@ class Column(StrEnum):
     RESUME = "resume"
     AGAIN = "second run"
     DROPPED = "DELE, then a drop"
+    DELETED = "archived, then deleted"
     HABITS = "habits met"
 
 
