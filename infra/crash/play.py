@@ -125,8 +125,10 @@ def play(schedule: Schedule, yardstick: Calm, base: Path, means: Means) -> list[
 
 def _settling(world: World) -> int:
     """How many undisturbed runs it may take until another one changes nothing."""
-    # What was fetched is archived by the next run, and seen to be withdrawn by the one after it.
-    return 1 + any(pause.withdrawn for pause in world.pauses) + world.deceives
+    # What was fetched is archived by the next run, and seen to have left by the one after it.
+    removed = world.server.keys() & {"expire", "hides"}
+    leaves = bool(removed) or any(pause.withdrawn for pause in world.pauses)
+    return 1 + leaves + world.deceives
 
 
 @contextmanager
