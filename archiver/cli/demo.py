@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,13 +72,14 @@ def _archive(place: Path) -> int:
 
 def _look_around(place: Path) -> None:
     from archiver.index import Index
+    from archiver.query import parse
     from archiver.state import StatePaths
     from archiver.verbs.search import search
 
     state = place / "state"
     index = Index.open(StatePaths(state).index, read_only=True)
     try:
-        hits = search(index, _WORDS, limit=5)
+        hits = search(index, parse(_WORDS, now=time.time()), limit=5)
     finally:
         index.close()
     say()
@@ -85,7 +87,7 @@ def _look_around(place: Path) -> None:
     for hit in hits:
         show(hit)
     if hits:
-        stored = place / "archive" / hits[-1].key
+        stored = place / "archive" / hits[-1].places[0].key
         say()
         say(f"The last of them, which is an object of its own in the archive: {stored}")
         _show_message(_read(stored))

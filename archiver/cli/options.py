@@ -209,6 +209,39 @@ def archive(given: Given) -> Settings:
     return _placed(Settings(accounts=(), store=StoreSettings(url=given["store"])), given)
 
 
+def stored(given: Given) -> Settings:
+    """The settings of a verb that reads an archive: as ``archive``, else as this machine knows it.
+
+    Args:
+        given: options of ``STORE`` and ``PLACE`` by name; None where not given.
+
+    Raises:
+        UsageError: options or file cannot be used, or nothing tells which store is meant.
+    """
+    if given.get("store") is not None or find_config(given.get("config")) is not None:
+        return archive(given)
+    from archiver.state import StatePaths
+
+    paths = StatePaths(state_directory(given.get("state")))
+    urls = _stores_of(paths.ledger)
+    if len(urls) != 1:
+        raise UsageError(
+            f"archived from {paths.root} into {' and '.join(urls) or 'nowhere'}: which store?",
+            hint="name it by --store",
+        )
+    return _placed(Settings(accounts=(), store=StoreSettings(url=urls[0])), given)
+
+
+def _stores_of(ledger: Path) -> list[str]:
+    if not ledger.exists():
+        return []
+    from archiver.ledger import Ledger
+    from archiver.ledger.accounts import stores
+
+    with Ledger.open(ledger) as opened:
+        return stores(opened)
+
+
 def accounts(names: Sequence[str], given: Given) -> tuple[tuple[AccountSettings, ...], Path]:
     """The accounts of a verb that needs no store, and the state directory; see ``settings``.
 

@@ -1,5 +1,6 @@
 """``search``: finds archived messages by their words."""
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,11 +26,12 @@ def command(
 ) -> None:
     """Find messages by words in subject, addresses, text and attachment names, newest first."""
     from archiver.index import Index
+    from archiver.query import parse
     from archiver.verbs.search import hit_json, search
 
     index = Index.open(StatePaths(state_of(state, config)).index, read_only=True)
     try:
-        hits = search(index, " ".join(words), limit=limit)
+        hits = search(index, parse(" ".join(words), now=time.time()), limit=limit)
     finally:
         index.close()
     for hit in hits:

@@ -1,7 +1,7 @@
 from archiver.index.database import Index
 from archiver.index.disposal import discard, is_condemned, is_usable
 from archiver.index.entry import INDEX_VERSION, Entry, Location, prepare
-from archiver.index.reader import Hit
+from archiver.index.reader import Hit, Sort
 
 __all__ = [
     "INDEX_VERSION",
@@ -9,6 +9,7 @@ __all__ = [
     "Hit",
     "Index",
     "Location",
+    "Sort",
     "discard",
     "is_condemned",
     "is_usable",

@@ -15,9 +15,9 @@ from archiver.durable import sync_directory, sync_file
 from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
 from archiver.index.disposal import condemn, is_condemned
 from archiver.index.entry import INDEX_VERSION, Entry, Location
-from archiver.index.reader import Hit, find, find_digest
-from archiver.index.terms import terms
+from archiver.index.reader import Hit, Sort, count, each, find, find_digest
 from archiver.index.writer import Writer
+from archiver.query import EVERYTHING, Query
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -78,25 +78,33 @@ class Index:
         )
         return row.fetchone() is not None
 
-    def count(self) -> int:
-        """How many distinct messages the index holds."""
+    def count(self, query: Query = EVERYTHING) -> int:
+        """How many distinct messages a query asks for."""
         with _explained(self._path):
-            (count,) = self._connection.execute("SELECT count(*) FROM messages").fetchone()
-            return int(count)
+            return count(self._connection, query)
 
-    def search(self, words: str, *, limit: int = 50, offset: int = 0) -> list[Hit]:
-        """The messages in which all ``words`` occur, the newest first, those without date last.
+    def search(
+        self, query: Query, *, sort: Sort = Sort.DATE, limit: int = 50, offset: int = 0
+    ) -> list[Hit]:
+        """The messages that a query asks for.
 
         Args:
-            words: as a person types them; any text is allowed. Words count anywhere in subject,
-                addresses, body and file names of attachments, without regard to case and accents;
-                in addresses and file names, parts of words from three characters on, too. A phrase
-                may stand in double quotes. Without a letter or digit, nothing is found.
+            query: what is asked for.
+            sort: their order; in that of dates, those without a date come last.
             limit: at most so many.
-            offset: how many of the newest to pass over.
+            offset: how many of the first to pass over.
         """
         with _explained(self._path):
-            return find(self._connection, terms(words), limit, offset)
+            return find(self._connection, query, sort, limit, offset)
+
+    def each(self, query: Query) -> Iterator[Hit]:
+        """Every message that a query asks for, in the order in which they were indexed.
+
+        They carry no snippet. The order stays the same while messages are added, so that whoever
+        stopped can go on.
+        """
+        with _explained(self._path):
+            yield from each(self._connection, query)
 
     def get(self, digest: str) -> Hit | None:
         """The message with these octets, None where the index does not hold it."""

@@ -6,15 +6,18 @@ substring. Both are intersected inside SQLite, so that memory does not grow with
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
+from archiver.index.entry import Location
 from archiver.index.places import locations
 from archiver.index.snippet import snippet
-from archiver.index.terms import quoted
+from archiver.index.terms import quoted, terms_of
 from archiver.index.texts import read_text
 from archiver.model import Address, Part
+from archiver.query import Query
 
 # The full-text table takes any number of terms; a compound SELECT takes 500 (SQLITE_MAX_COMPOUND).
 _SUBSTRING_TERMS: Final = 64
@@ -49,19 +52,35 @@ _BY_DIGEST: Final = """
     SELECT id, digest, message_id, date, subject, size FROM messages WHERE digest = ?
 """
 _FOUND: Final = "SELECT messages.id, digest, message_id, date, subject, size FROM ("
+_EVERYTHING: Final = "SELECT id FROM messages"
+_NOTHING: Final = "SELECT id FROM messages WHERE 0"
+_COUNT: Final = "SELECT count(*) FROM ({}) AS found JOIN messages ON messages.id = found.id"
+_BY_ROW: Final = """
+    ) AS found JOIN messages ON messages.id = found.id
+    WHERE messages.id > ? ORDER BY messages.id LIMIT ?
+"""
+_PAGE: Final = 500
+
+
+class Sort(StrEnum):
+    """In which order messages are found: the newest, the largest or the most relevant first."""
+
+    DATE = "date"
+    SIZE = "size"
+    RELEVANCE = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A message that was found, and one place where its raw octets lie.
 
-    ``accounts`` are all that hold it, in alphabetical order; ``key``, ``offset`` and ``length``
-    are where the first of them has it. ``attachments`` carry no disposition and no Content-ID.
+    ``places`` are where each account that holds it has its raw octets, in alphabetical order of the
+    accounts. ``attachments`` carry no disposition and no Content-ID.
     """
 
     digest: str
     message_id: str | None
-    accounts: tuple[str, ...]
+    places: tuple[Location, ...]
     date: int | None
     author: Address | None
     to: tuple[Address, ...]
@@ -69,29 +88,52 @@ class Hit:
     size: int
     attachments: tuple[Part, ...]
     snippet: str
-    key: str
-    offset: int
-    length: int
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """All accounts that hold it."""
+        return tuple(place.account for place in self.places)
 
 
 def find(
-    connection: sqlite3.Connection, terms: Sequence[str], limit: int, offset: int
+    connection: sqlite3.Connection, query: Query, sort: Sort, limit: int, offset: int
 ) -> list[Hit]:
-    """The messages that hold all ``terms``: ``limit`` of them after the first ``offset``."""
-    if not terms:
-        return []
+    """The messages that a query asks for: ``limit`` of them after the first ``offset``."""
+    terms = terms_of(query)
     question, values = _question(connection, terms)
     rows = connection.execute(_FOUND + question + _NEWEST, (*values, limit, offset)).fetchall()
     return [_hit(connection, row, terms) for row in rows]
 
 
+def count(connection: sqlite3.Connection, query: Query) -> int:
+    """How many messages a query asks for."""
+    question, values = _question(connection, terms_of(query))
+    return int(connection.execute(_COUNT.format(question), values).fetchone()[0])
+
+
+def each(connection: sqlite3.Connection, query: Query) -> Iterator[Hit]:
+    """Every message that a query asks for, in the order in which they were indexed; no snippets."""
+    question, values = _question(connection, terms_of(query))
+    last = 0
+    while rows := connection.execute(
+        _FOUND + question + _BY_ROW, (*values, last, _PAGE)
+    ).fetchall():
+        for row in rows:
+            yield _hit(connection, row, None)
+        last = rows[-1][0]
+
+
 def find_digest(connection: sqlite3.Connection, digest: str) -> Hit | None:
     """The message with these octets, None where the index does not hold it."""
     row = connection.execute(_BY_DIGEST, (bytes.fromhex(digest),)).fetchone()
-    return None if row is None else _hit(connection, row, ())
+    return None if row is None else _hit(connection, row, None)
 
 
 def _question(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, list[str]]:
+    if not terms:
+        return _EVERYTHING, []
+    if "" in terms:
+        return _NOTHING, []
     inside = [term for term in terms[:_SUBSTRING_TERMS] if _has_substring(connection, term)]
     words = [term for term in terms if term not in set(inside)]
     selects, values = [], []
@@ -114,25 +156,22 @@ def _has_substring(connection: sqlite3.Connection, term: str) -> bool:
 def _hit(
     connection: sqlite3.Connection,
     row: tuple[int, bytes, str | None, int | None, str, int],
-    terms: Sequence[str],
+    terms: Sequence[str] | None,
 ) -> Hit:
     message, digest, message_id, date, subject, size = row
-    places = locations(connection, message, digest.hex())
+    shown = "" if terms is None else read_text(connection, message, _SNIPPET_OCTETS)
     authors, to = _people(connection, message, "from"), _people(connection, message, "to")
     return Hit(
         digest=digest.hex(),
         message_id=message_id,
-        accounts=tuple(place.account for place in places),
+        places=tuple(locations(connection, message, digest.hex())),
         date=date,
         author=authors[0] if authors else None,
         to=to,
         subject=subject,
         size=size,
         attachments=_attachments(connection, message),
-        snippet=snippet(read_text(connection, message, _SNIPPET_OCTETS), terms),
-        key=places[0].key,
-        offset=places[0].offset,
-        length=places[0].length,
+        snippet=snippet(shown, terms or ()),
     )
 
 

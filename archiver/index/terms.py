@@ -1,21 +1,22 @@
-"""What a person types into the search, as terms that can never be a syntax error.
-
-There is no query language: whatever is typed is words to look for, except that double quotes keep
-a phrase together. What normalises to several words (an address, a word in Chinese) is a phrase.
-"""
-
-import re
-from typing import Final
+"""The words of a query, as the full-text table knows them."""
 
 from archiver.index.normalise import tokens
+from archiver.query import All, Query, Text
 
-_TYPED: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
+def terms_of(query: Query) -> list[str]:
+    """The distinct texts of a query in their order, each of words between spaces.
 
-def terms(typed: str) -> list[str]:
-    """The distinct terms of a query in their order, each of one or more words between spaces."""
-    found = (" ".join(tokens(match[1] or match[2] or "")) for match in _TYPED.finditer(typed))
-    return list(dict.fromkeys(term for term in found if term))
+    One without a letter or digit is empty: nothing holds it.
+    """
+    match query:
+        case All(each):
+            found = [term for one in each for term in terms_of(one)]
+        case Text():
+            found = [" ".join(tokens(query.text))]
+        case _:
+            found = []
+    return list(dict.fromkeys(found))
 
 
 def quoted(term: str) -> str:

@@ -80,6 +80,14 @@ def accounts_of(ledger: Ledger, store_url: str) -> list[LedgerAccount]:
     return [account(ledger, row[0]) for row in rows]
 
 
+def stores(ledger: Ledger) -> list[str]:
+    """The URLs of all stores that something is archived into."""
+    rows = ledger.rows(
+        "SELECT DISTINCT s.url FROM accounts a JOIN stores s ON s.id = a.store_id ORDER BY s.url"
+    )
+    return [row[0] for row in rows]
+
+
 def other_stores(ledger: Ledger, account: LedgerAccount) -> list[str]:
     """The other stores into which a mailbox of this name is archived."""
     rows = ledger.rows(

@@ -5,6 +5,7 @@ known to the index alone, and a mark is set only after the index is safely close
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from archiver.format import raw_key
@@ -46,6 +47,25 @@ def message_of(ledger: Ledger, account: LedgerAccount, digest: str) -> UnreadMes
         f"{_UNREAD} WHERE m.account_id = ? AND m.digest = ?", (account.row, bytes.fromhex(digest))
     )
     return None if row is None else _unread(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Where a message's octets begin in a file of the spool."""
+
+    segment: str
+    offset: int
+
+
+def spooled(ledger: Ledger, digest: str) -> Iterator[Spooled]:
+    """Where octets lie in the spool that have not left it yet."""
+    for row in ledger.rows(
+        "SELECT b.segment, m.offset FROM accounts a JOIN messages m ON m.account_id = a.id"
+        " JOIN batches b ON b.id = m.batch_id WHERE m.digest = ? AND m.offset NOTNULL"
+        " AND b.archived_at IS NULL AND b.segment <> ''",
+        (bytes.fromhex(digest),),
+    ):
+        yield Spooled(*row)
 
 
 def _unread(row: tuple[Any, ...]) -> UnreadMessage:

@@ -1,7 +1,7 @@
 from archiver.store.contract import Capabilities, ObjectMissing, Stat, Store, Version, remembered
 from archiver.store.hazards import Hazard, hazards
 from archiver.store.opening import canonical_url, open_store
-from archiver.store.payload import payload_of, payload_of_slice
+from archiver.store.payload import open_slice, payload_of, payload_of_slice
 from archiver.store.snapshots import keep_snapshot, newest_snapshot
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "hazards",
     "keep_snapshot",
     "newest_snapshot",
+    "open_slice",
     "open_store",
     "payload_of",
     "payload_of_slice",

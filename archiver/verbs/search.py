@@ -5,21 +5,23 @@ from typing import Any
 
 from archiver.index import Hit, Index
 from archiver.model import Address
+from archiver.query import Query
 
 
-def search(index: Index, words: str, *, limit: int) -> list[Hit]:
-    """The newest ``limit`` messages in which all ``words`` occur; none is no error here.
+def search(index: Index, query: Query, *, limit: int) -> list[Hit]:
+    """The newest ``limit`` messages that a query asks for; none is no error here.
 
     Args:
         index: what has been indexed so far, which may be less than what has been archived.
-        words: as typed; see ``Index.search``.
+        query: what is asked for.
         limit: at most so many.
     """
-    return index.search(words, limit=limit)
+    return index.search(query, limit=limit)
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
     """A hit as ``search --json`` prints it: these fields are part of the interface."""
+    place = hit.places[0]
     return {
         "digest": hit.digest,
         "message_id": hit.message_id,
@@ -34,9 +36,9 @@ def hit_json(hit: Hit) -> dict[str, Any]:
             for part in hit.attachments
         ],
         "snippet": hit.snippet,
-        "key": hit.key,
-        "offset": hit.offset,
-        "length": hit.length,
+        "key": place.key,
+        "offset": place.offset,
+        "length": place.length,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from archiver.index import Entry, Index, Location, prepare
 from archiver.model import Mail
+from archiver.query import Query, parse
 
 _numbers = itertools.count()
 
@@ -38,7 +39,12 @@ def index_of(*mails: Mail) -> Iterator[Index]:
             index.close()
 
 
+def asked(typed: str) -> Query:
+    """What a person asks with these words."""
+    return parse(typed, now=0.0)
+
+
 def finds(message: Mail, words: str) -> bool:
     """Whether a search for ``words`` finds ``message`` where it is the only one."""
     with index_of(message) as index:
-        return [hit.digest for hit in index.search(words)] == [message.digest]
+        return [hit.digest for hit in index.search(asked(words))] == [message.digest]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from index_helpers import index_of, located, mail
+from index_helpers import asked, index_of, located, mail
 
 from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
 from archiver.index import (
@@ -55,7 +55,7 @@ def test_adding_again_changes_nothing() -> None:
     with index_of(message, message) as index:
         index.add([located(message)])
         assert index.count() == 1
-        assert len(index.search("alpha")) == 1
+        assert len(index.search(asked("alpha"))) == 1
 
 
 def test_one_hit_for_two_accounts() -> None:
@@ -63,9 +63,9 @@ def test_one_hit_for_two_accounts() -> None:
     message = mail("alpha")
     with index_of() as index:
         index.add([located(message, "zoe@example.com"), located(message, "amy@example.com")])
-        (hit,) = index.search("alpha")
+        (hit,) = index.search(asked("alpha"))
     assert hit.accounts == ("amy@example.com", "zoe@example.com")
-    assert hit.key.startswith("mail/amy@example.com/")
+    assert hit.places[0].key.startswith("mail/amy@example.com/")
 
 
 @pytest.mark.parametrize("key", ["packs/0001", "a/{0}.eml", "{0}/{0}", "{0}", ""])
@@ -75,8 +75,12 @@ def test_locations_are_kept_exactly(key: str) -> None:
     location = Location("me", key.format(message.digest), offset=1 << 40, length=77)
     with index_of() as index:
         index.add([(prepare(message), location)])
-        (hit,) = index.search("alpha")
-    assert (hit.key, hit.offset, hit.length) == (location.key, 1 << 40, 77)
+        (hit,) = index.search(asked("alpha"))
+    assert (hit.places[0].key, hit.places[0].offset, hit.places[0].length) == (
+        location.key,
+        1 << 40,
+        77,
+    )
 
 
 def test_last_location_counts() -> None:
@@ -85,8 +89,8 @@ def test_last_location_counts() -> None:
     entry, location = located(message)
     with index_of(message) as index:
         index.add([(entry, replace(location, key="elsewhere"))])
-        (hit,) = index.search("alpha")
-    assert (hit.key, hit.accounts) == ("elsewhere", ("me@example.com",))
+        (hit,) = index.search(asked("alpha"))
+    assert (hit.places[0].key, hit.accounts) == ("elsewhere", ("me@example.com",))
 
 
 def test_indexed() -> None:
@@ -108,9 +112,9 @@ def test_newer_version_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
         index.add([located(replace(message, text="beta", authors=()))])
         assert index.indexed([message.digest]) == {message.digest}
         assert index.count() == 1
-        assert index.search("alpha") == []
-        assert index.search("joe") == []
-        (hit,) = index.search("beta")
+        assert index.search(asked("alpha")) == []
+        assert index.search(asked("joe")) == []
+        (hit,) = index.search(asked("beta"))
     assert hit.accounts == ("me@example.com", "zoe@example.com")
 
 
@@ -144,7 +148,7 @@ def test_texts_are_kept_apart() -> None:
     mails = [mail(f"alpha number{n} " + "x" * n * 7_000) for n in range(30)]
     mails.append(mail(""))
     with index_of(*mails) as index:
-        found = {hit.digest: hit.snippet for hit in index.search("alpha")}
+        found = {hit.digest: hit.snippet for hit in index.search(asked("alpha"))}
     for number, message in enumerate(mails[:-1]):
         assert found[message.digest].startswith(f"alpha number{number}")
 
@@ -152,7 +156,7 @@ def test_texts_are_kept_apart() -> None:
 def test_only_the_start_of_a_long_text_is_searched_for_a_snippet() -> None:
     """A match a long way into a text is found, and the start of the text is shown."""
     with index_of(mail("start " + "é " * 1_000_000 + "end")) as index:
-        (hit,) = index.search("end")
+        (hit,) = index.search(asked("end"))
     assert hit.snippet.startswith("start é")
 
 
@@ -176,7 +180,7 @@ def test_opened_again(path: Path) -> None:
     filled(path)
     for read_only in (False, True):
         index = Index.open(path, read_only=read_only)
-        assert len(index.search("alpha")) == 1
+        assert len(index.search(asked("alpha"))) == 1
         index.close()
 
 
@@ -184,9 +188,9 @@ def test_reading_while_writing(path: Path) -> None:
     """A search goes on beside a writer, and sees its batches as they end."""
     writing = Index.open(path)
     reading = Index.open(path, read_only=True)
-    assert reading.search("alpha") == []
+    assert reading.search(asked("alpha")) == []
     writing.add([located(mail("alpha"))])
-    assert len(reading.search("alpha")) == 1
+    assert len(reading.search(asked("alpha"))) == 1
     reading.close()
     writing.close()
 
@@ -246,7 +250,7 @@ def test_damaged_page(path: Path, table: str, octet: bytes) -> None:
     assert is_usable(path)
     index = Index.open(path, read_only=True)
     with pytest.raises(IndexDamaged) as error:
-        index.search("alpha")
+        index.search(asked("alpha"))
     index.close()
     assert "archiver index" in error.value.hint
     assert is_condemned(path)
@@ -263,7 +267,7 @@ def test_damaged_text(path: Path) -> None:
     connection.commit()
     connection.close()
     with pytest.raises(IndexDamaged), opened(path) as index:
-        index.search("alpha")
+        index.search(asked("alpha"))
     assert is_condemned(path)
 
 

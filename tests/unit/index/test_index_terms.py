@@ -1,6 +1,7 @@
 import pytest
 
-from archiver.index.terms import terms
+from archiver.index.terms import terms_of
+from archiver.query import parse
 
 
 @pytest.mark.parametrize(
@@ -15,10 +16,10 @@ from archiver.index.terms import terms
         ('say "never ending', ["say", "never ending"]),
         ('a"b"c', ["a", "b", "c"]),
         ("", []),
-        ('"" - * ( ) : ^', []),
+        ('"" - * ( ) : ^', [""]),
         ("NEAR(a b, 5) x* OR subject:y", ["near a", "b", "5", "x", "or", "subject y"]),
     ],
 )
 def test_terms(typed: str, expected: list[str]) -> None:
     """What is typed is words and phrases, never syntax."""
-    assert terms(typed) == expected
+    assert terms_of(parse(typed, now=0.0)) == expected

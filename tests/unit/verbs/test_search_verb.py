@@ -7,12 +7,16 @@ import pytest
 from archiver.cli.search import show
 from archiver.index import Hit, Index, Location, prepare
 from archiver.model import Address, Mail, Part
+from archiver.query import parse
 from archiver.verbs.search import hit_json, search
 
 HIT = Hit(
     digest="ab" * 32,
     message_id="<1@example.com>",
-    accounts=("amy", "zoe"),
+    places=(
+        Location("amy", "mail/amy/x.eml", 5, 1234),
+        Location("zoe", "mail/zoe/x.eml", 0, 1234),
+    ),
     date=1_751_630_400,
     author=Address("Zoë", "zoe@example.com"),
     to=(Address("", "amy@example.com"),),
@@ -20,9 +24,6 @@ HIT = Hit(
     size=1234,
     attachments=(Part("cd" * 32, 99, "image/png", "a.png"),),
     snippet="some text",
-    key="mail/amy/x.eml",
-    offset=5,
-    length=1234,
 )
 
 
@@ -61,8 +62,8 @@ def test_search(tmp_path: Path) -> None:
         digest = f"{number:064x}"
         message = Mail(digest, digest, 10, date=number, text="alpha beta")
         index.add([(prepare(message), Location("me", f"mail/{number}", 0, 10))])
-    assert [found.date for found in search(index, "beta alpha", limit=2)] == [2, 1]
-    assert search(index, "gamma", limit=2) == []
+    assert [found.date for found in search(index, parse("beta alpha", now=0.0), limit=2)] == [2, 1]
+    assert search(index, parse("gamma", now=0.0), limit=2) == []
     index.close()
 
 
