@@ -242,8 +242,13 @@ class Dovecot:
             port=self.port,
             tls_port=self.tls_port,
         )
-        (self.directory / "dovecot.conf").write_text(config + self._bearer() + self._every(files))
+        added = self._bearer() + self._every(files) + self._more()
+        (self.directory / "dovecot.conf").write_text(config + added)
         return files.ca_file
+
+    def _more(self) -> str:
+        """What a server that can do more adds to the configuration."""
+        return ""
 
     def _bearer(self) -> str:
         if self._introspection_url is None:

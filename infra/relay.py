@@ -39,13 +39,16 @@ class Relay:
         port: where the server listens.
         cuts: after how many octets from the server each connection is cut off, the first one
             first; those beyond are not.
+        halts: the same by octets from the client, none of which beyond these reaches the server; 0
+            for a connection that is not cut off by them.
 
     ``recordings`` are the connections so far; what passes is in them before it is passed on.
     """
 
-    def __init__(self, port: int, cuts: Iterable[int] = ()) -> None:
+    def __init__(self, port: int, cuts: Iterable[int] = (), halts: Iterable[int] = ()) -> None:
         """Remembers what to relay; nothing listens yet."""
         self._target = port
+        self._halts: Iterator[int] = iter(halts)
         self._cuts: Iterator[int] = iter(cuts)
         self._ready = Event()
         self._thread = Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -84,7 +87,7 @@ class Relay:
     async def _relay(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         recording = Recording()
         self.recordings.append(recording)
-        left = next(self._cuts, None)
+        left, halt = next(self._cuts, None), next(self._halts, 0)
         with contextlib.ExitStack() as stack:
             stack.callback(back.transport.abort)
             far, forth = await asyncio.open_connection(
@@ -93,7 +96,7 @@ class Relay:
             stack.callback(forth.transport.abort)
             # What was recorded is then with the kernel, and arrives whatever happens to us.
             back.transport.set_write_buffer_limits(0)
-            asking = asyncio.create_task(_ask(near, forth, recording))
+            asking = asyncio.create_task(_ask(near, forth, recording, halt))
             stack.callback(asking.cancel)
             with contextlib.suppress(ConnectionError):
                 await _answer(far, back, recording, left)
@@ -104,14 +107,21 @@ class Relay:
                 await asking
 
 
-async def _ask(near: asyncio.StreamReader, forth: asyncio.StreamWriter, kept: Recording) -> None:
+async def _ask(
+    near: asyncio.StreamReader, forth: asyncio.StreamWriter, kept: Recording, halt: int
+) -> None:
     with contextlib.suppress(ConnectionError):
-        while octets := await near.read(_READ_OCTETS):
+        while octets := await near.read(min(halt, _READ_OCTETS) or _READ_OCTETS):
             kept.said.append(octets)
             if not kept.cut:
                 forth.write(octets)
                 await forth.drain()
                 acknowledge_at_once(forth.get_extra_info("socket"))
+            if halt:
+                halt -= len(octets)
+                if not halt:
+                    # The server ends its side, and what it still says arrives.
+                    break
     with contextlib.suppress(OSError):
         forth.write_eof()
 

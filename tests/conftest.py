@@ -6,9 +6,10 @@ so again; under ``CI=true`` they fail instead, so that nothing goes untested unn
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,7 @@ from infra.crash import shim
 from infra.crash.conductor import Players, players
 from infra.cyrus import Cyrus
 from infra.dovecot import Dovecot
+from infra.dovecot_imap import DovecotImap
 from infra.fixtures import Bucket, Mailbox, PopMailbox, PopServer
 from infra.mailutils import Mailutils
 from infra.popa3d import Popa3d
@@ -35,6 +37,8 @@ _MARKERS = {
     "crash_players": "gcc",
     "cyrus": "cyrus",
     "dovecot": "dovecot",
+    "dovecot_imap": "dovecot",
+    "dovecot_imap_like": "dovecot",
     "every_sign_in": "dovecot",
     "mailutils": "mailutils",
     "mailutils_mbox": "mailutils",
@@ -52,6 +56,28 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
     """A real POP3 server."""
     with _or_skip(), Dovecot(tmp_path_factory.mktemp("dovecot")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_imap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DovecotImap]:
+    """A real server of POP3 and IMAP."""
+    with _or_skip(), DovecotImap(tmp_path_factory.mktemp("dovecot-imap")) as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot_imap_like(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., AbstractContextManager[DovecotImap]]:
+    """Starts a real server of POP3 and IMAP for one test, with what it is to do otherwise."""
+
+    @contextmanager
+    def start(**otherwise: Any) -> Iterator[DovecotImap]:
+        directory = tmp_path_factory.mktemp("dovecot-imap")
+        with _or_skip(), DovecotImap(directory, **otherwise) as server:
+            yield server
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from archiver.cli import (
     prune,
     rebuild,
     release,
+    restore,
     search,
     stages,
     status,
@@ -49,6 +50,7 @@ app.command("status")(status.command)
 app.command("release")(release.command)
 app.command("rebuild")(rebuild.command)
 app.command("search")(search.command)
+app.command("restore")(restore.command)
 app.command("parse")(parse.command)
 app.command("audit")(audit.command)
 app.command("init")(init.command)

@@ -74,7 +74,7 @@ CleartextPassword = Annotated[
     typer.Option("--cleartext-password", help="Without TLS, send the password all the same."),
 ]
 CaFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="PEM authorities for the POP3 server.")
+    Path | None, typer.Option(metavar="FILE", help="PEM authorities for the mail server.")
 ]
 TlsMin = Annotated[
     str | None,

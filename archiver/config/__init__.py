@@ -10,13 +10,14 @@ from archiver.config.reader import (
     read_account,
     read_deletion,
 )
-from archiver.config.urls import account_name, parse_proxy, parse_server
+from archiver.config.urls import account_name, parse_folder, parse_proxy, parse_server
 from archiver.config.values import (
     AUTH,
     GIB,
     MIB,
     AccountSettings,
     Deletion,
+    FolderUrl,
     OAuthSettings,
     PasswordSource,
     ProxyUrl,
@@ -31,6 +32,7 @@ __all__ = [
     "MIB",
     "AccountSettings",
     "Deletion",
+    "FolderUrl",
     "OAuthSettings",
     "PasswordSource",
     "ProxyUrl",
@@ -39,6 +41,7 @@ __all__ = [
     "StoreSettings",
     "account_name",
     "parse_fingerprint",
+    "parse_folder",
     "parse_proxy",
     "parse_server",
     "parse_settings",

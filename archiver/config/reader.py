@@ -15,6 +15,7 @@ from archiver.config.values import (
     Deletion,
     OAuthSettings,
     PasswordSource,
+    ServerUrl,
     Settings,
     StoreSettings,
 )
@@ -369,7 +370,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     "size": parse_size,
-    "server": lambda value: parse_server(str(value)),
+    "server": lambda value: value if isinstance(value, ServerUrl) else parse_server(str(value)),
     "proxy": lambda value: parse_proxy(str(value)),
     "fingerprint": lambda value: parse_fingerprint(str(value)),
     "seconds": _seconds,

@@ -3,10 +3,11 @@
 import re
 from urllib.parse import unquote, urlsplit
 
-from archiver.config.values import ProxyUrl, ServerUrl
+from archiver.config.values import FolderUrl, ProxyUrl, ServerUrl
 from archiver.errors import UsageError
 
 _SCHEMES = {"pop3s": ("tls", 995), "pop3": ("stls", 110), "pop3+plain": ("plain", 110)}
+_FOLDER_SCHEMES = {"imaps": ("tls", 993), "imap": ("stls", 143), "imap+plain": ("plain", 143)}
 _PROXIES = {"socks5": 1080, "http": 8080}
 _SCHEME = re.compile(r"[A-Za-z0-9+.-]*://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -28,7 +29,42 @@ def parse_server(text: str) -> ServerUrl:
             hint="write pop3s://user@host (TLS), pop3://user@host (STLS)"
             " or pop3+plain://user@host (no TLS)",
         )
-    security, port = _SCHEMES[scheme.lower()]
+    return _server(rest, *_SCHEMES[scheme.lower()])
+
+
+def parse_folder(text: str) -> FolderUrl:
+    """Reads ``imaps://user@host[:port]/Folder``, ``imap://…`` (STARTTLS) or ``imap+plain://…``.
+
+    Server and folder part at the first ``/``, user and host at the last ``@`` before it. What is
+    percent-encoded in the folder belongs to a name: ``%2F`` is no border between two.
+
+    Raises:
+        UsageError: it cannot be read that way, or holds a password.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() not in _FOLDER_SCHEMES:
+        raise UsageError(
+            f"{_without_password(text)!r} is no URL of an IMAP folder",
+            hint="write imaps://user@host/Folder (TLS), imap://user@host/Folder (STARTTLS)"
+            " or imap+plain://user@host/Folder (no TLS)",
+        )
+    authority, _, path = rest.partition("/")
+    server = _server(authority, *_FOLDER_SCHEMES[scheme.lower()])
+    _require_text(path, "folder")
+    try:
+        names = tuple(unquote(name, errors="strict") for name in path.split("/") if name)
+    except UnicodeDecodeError:
+        raise UsageError("the folder in the URL is not UTF-8") from None
+    if not names:
+        raise UsageError(
+            "the URL names no folder", hint="end it in /Folder, or in /INBOX for the inbox"
+        )
+    if any(_CONTROL.search(name) for name in names):
+        raise UsageError("the folder in the URL holds a control character")
+    return FolderUrl(server, names)
+
+
+def _server(rest: str, security: str, port: int) -> ServerUrl:
     user, at, address = rest.rpartition("@")
     if not at or not user:
         raise UsageError("the server's URL names no user", hint="write user@host")

@@ -32,6 +32,14 @@ class ServerUrl:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderUrl:
+    """A folder of an IMAP account; ``folder`` is its name and those of the folders above it."""
+
+    server: ServerUrl
+    folder: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PasswordSource:
     """Where a password comes from; at most one is set, with none keyring or terminal are asked."""
 

@@ -68,6 +68,28 @@ def spooled(ledger: Ledger, digest: str) -> Iterator[Spooled]:
         yield Spooled(*row)
 
 
+def fetched_at(ledger: Ledger, digest: str) -> int | None:
+    """When these octets were first fetched, seconds since the epoch; None where nobody knows."""
+    found = ledger.value(
+        "SELECT min(m.fetched_at) FROM accounts a JOIN messages m ON m.account_id = a.id"
+        " WHERE m.digest = ?",
+        (bytes.fromhex(digest),),
+    )
+    return None if found is None else int(found)
+
+
+def unread_messages(ledger: Ledger, store_url: str) -> int:
+    """How many messages in a store are in batches that were never read for the index."""
+    return int(
+        ledger.value(
+            "SELECT count(*) FROM stores s JOIN accounts a ON a.store_id = s.id"
+            " JOIN batches b ON b.account_id = a.id JOIN messages m ON m.batch_id = b.id"
+            " WHERE s.url = ? AND b.indexed_at IS NULL AND m.offset NOTNULL",
+            (store_url,),
+        )
+    )
+
+
 def _unread(row: tuple[Any, ...]) -> UnreadMessage:
     account, day, name, digest, header, length, fetched_at, segment, offset = row
     return UnreadMessage(

@@ -27,6 +27,11 @@ class StatePaths:
         return self.root / "index.db"
 
     @property
+    def restored(self) -> Path:
+        """Which message was restored into which folder of an IMAP account."""
+        return self.root / "restored.db"
+
+    @property
     def spool(self) -> Path:
         """Octets between server and store; precious until archived."""
         return self.root / "spool"

@@ -17,7 +17,7 @@ from archiver.errors import ArchiverError, IntegrityError, MessageError
 from archiver.index import Hit, Location
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import accounts_of, capabilities
-from archiver.ledger.unread import Spooled, spooled
+from archiver.ledger.unread import Spooled, fetched_at, spooled, unread_messages
 from archiver.state import StatePaths
 from archiver.store import (
     ObjectMissing,
@@ -57,6 +57,15 @@ class StoredMessages:
         """Where the octets of a message lie."""
         near = () if self._ledger is None else tuple(spooled(self._ledger, hit.digest))
         return Source(hit.digest, hit.size, near, hit.places)
+
+    def fetched_at(self, digest: str) -> int | None:
+        """When a message was fetched, seconds since the epoch; None where nobody knows."""
+        return None if self._ledger is None else fetched_at(self._ledger, digest)
+
+    def unindexed(self) -> int:
+        """How many archived messages the index may lack, as far as the ledger knows."""
+        url = canonical_url(self._store.url)
+        return 0 if self._ledger is None else unread_messages(self._ledger, url)
 
     @contextmanager
     def read(self, source: Source) -> Iterator[BinaryIO]:

@@ -1,0 +1,3 @@
+from archiver.restored.database import Counts, Found, Refused, Restored, Wanted
+
+__all__ = ["Counts", "Found", "Refused", "Restored", "Wanted"]
