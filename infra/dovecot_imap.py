@@ -3,7 +3,6 @@
 Mail lies in maildirs there too, so what IMAP shows has CRLF wherever a line ends.
 """
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -62,6 +61,7 @@ class DovecotImap(Dovecot):
         prefix: what the names of one's own folders begin with.
         quota: how many octets a user may have; 0 for any number.
         largest: how many octets a message may have; 0 for any number.
+        every_sign_in, introspection_url: as for ``Dovecot``.
 
     ``imap_port`` speaks IMAP and STARTTLS, ``imaps_port`` IMAP over TLS.
     """
@@ -75,9 +75,13 @@ class DovecotImap(Dovecot):
         prefix: str = "",
         quota: int = 0,
         largest: int = 0,
+        every_sign_in: bool = False,
+        introspection_url: str | None = None,
     ) -> None:
         """Chooses free ports; nothing runs yet."""
-        super().__init__(directory)
+        super().__init__(
+            directory, every_sign_in=every_sign_in, introspection_url=introspection_url
+        )
         self._capability = capability
         self._separator = separator
         self._prefix = prefix
@@ -113,14 +117,3 @@ class DovecotImap(Dovecot):
         if self._quota or self._largest:
             config += _QUOTA.format(quota=self._quota, largest=self._largest)
         return config
-
-    @property
-    def wedged(self) -> bool:
-        """Whether a process of it ended in a way that it should not."""
-        log = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
-        return "killed with signal" in log
-
-
-def is_here() -> bool:
-    """Whether such a server could be started here."""
-    return _MODULE.exists() and os.geteuid() == 0

@@ -30,13 +30,17 @@ _SHOWN = 10
 
 @takes(TARGET, options.STORE, options.PLACE)
 def command(
+    *,
     words: Annotated[
-        list[str],
+        list[str] | None,
+        typer.Argument(metavar="QUERY", help="What to restore, as for search; default: all."),
+    ] = None,
+    url: Annotated[
+        str,
         typer.Argument(
-            metavar="[QUERY]... URL",
-            help="What to restore, as for search (everything if nothing is said), and where to:"
-            " imaps://user@host[:port]/Folder (TLS), imap:// (STARTTLS) or imap+plain:// (no TLS)."
-            " {account}, {year} and {month} in the folder stand for what the message has.",
+            metavar="URL",
+            help="Where to: imaps://user@host[:port]/Folder (TLS), imap:// (STARTTLS) or"
+            " imap+plain:// (no TLS). {account}, {year} and {month} in the folder are filled in.",
         ),
     ],
     flags: Annotated[
@@ -70,12 +74,13 @@ def command(
     from archiver.state import StatePaths
     from archiver.verbs.restore import Pattern, Target, restoring
 
-    url = parse_folder(words[-1])
-    query = parse(" ".join(words[:-1]), now=time.time())
+    place = parse_folder(url)
+    typed = " ".join(words or ())
+    query = parse(typed, now=time.time())
     found = options.stored(given)
     state = Path(found.state)
-    pattern, chosen = Pattern(url.folder), _flags(flags)
-    account = target_account(url.server, oauth, given)
+    pattern, chosen = Pattern(place.folder), _flags(flags)
+    account = target_account(place.server, oauth, given)
     shown = reporter(quiet=as_json)
     ended: ArchiverError | None = None
     with stopping() as stop:
@@ -89,7 +94,7 @@ def command(
         ):
             _warn(restore)
             if not restore.folders:
-                raise NothingMatched(f"nothing matches {' '.join(words[:-1])}".rstrip())
+                raise NothingMatched(f"nothing matches {typed}".rstrip())
             if dry_run:
                 _plan(restore, as_json=as_json)
                 return

@@ -5,20 +5,26 @@ also says what arrived.
 """
 
 import imaplib
+import os
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from email.utils import formatdate
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
+import pytest
 from command import PASSWORD, Archiver, Done
 
+from archiver.cli.app import main
 from infra.dovecot_imap import DovecotImap
 
 SECRET = "correct horse"
@@ -128,12 +134,29 @@ class Restorer:
         return ["restore", *arguments, *given]
 
     def __call__(self, *arguments: object, code: int = 0) -> Done:
-        """Runs it to its end."""
-        return self.archiver(*self.arguments(*arguments), code=code)
+        """Runs it to its end, in this process: to start another one takes longer than it does."""
+        done = _called([str(each) for each in self.arguments(*arguments)], self.archiver)
+        assert done.code == code, f"exit {done.code} for {arguments}:\n{done.stderr}\n{done.stdout}"
+        return done
 
     def records(self, *arguments: object, code: int = 0) -> list[dict[str, Any]]:
         """The same with ``--json``."""
         return self(*arguments, "--json", code=code).records
+
+
+def _called(arguments: list[str], archiver: Archiver) -> Done:
+    stdout, stderr = StringIO(), StringIO()
+    surroundings = {**os.environ, **archiver.environment, "HOME": str(archiver.home)}
+    with (
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+        chdir(archiver.home),
+        patch.dict(os.environ, surroundings),
+        patch.object(sys, "argv", ["archiver", *arguments]),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return Done(int(ended.value.code or 0), stdout.getvalue(), stderr.getvalue())
 
 
 def archived(

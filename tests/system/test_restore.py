@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from command import one_clear_line
+from command import PASSWORD, one_clear_line
 from restores import ODD, SECRET, Account, Archive, Restorer, account_on, archived, letter
 
 from infra.dovecot_imap import DovecotImap
@@ -249,11 +249,8 @@ def test_what_cannot_be_used_is_said(restore: Restorer, url: str, said: str) -> 
 
 def test_wrong_password_and_no_server(restore: Restorer, account: Account) -> None:
     """A refused login ends with 4, a server that is not there with 5, each in one clear line."""
-    restore.archiver.environment["OTHER"] = "wrong"
-    done = restore.archiver(
-        *("restore", account.url("Mail"), "--state", restore.state, "--password-env", "OTHER"),
-        code=4,
-    )
+    restore.archiver.environment[PASSWORD] = "wrong"
+    done = restore(account.url("Mail"), code=4)
     assert "user name or password is wrong" in one_clear_line(done)
     with Relay(account.server.imap_port) as relay:
         port = relay.port
