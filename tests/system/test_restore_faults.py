@@ -15,6 +15,7 @@ from infra.dovecot_imap import DovecotImap
 from infra.relay import Relay
 
 COUNT = 150
+ROUNDS = 1
 SERVERS = ("", "IMAP4rev1 LITERAL+", "IMAP4rev1")
 Like = Callable[..., AbstractContextManager[DovecotImap]]
 
@@ -44,7 +45,7 @@ def test_lost_connections(
     dice = random.Random(f"{capability} {side}")
     with dovecot_imap_like(capability=capability) as server:
         account = account_on(server)
-        for number in range(2):
+        for number in range(ROUNDS):
             home = tmp_path / str(number)
             home.mkdir()
             restore = archive.copy(home)
@@ -71,7 +72,7 @@ def test_killed_at_any_moment(
         account = account_on(server)
         restore = archive.copy(tmp_path)
         command = restore.arguments(account.url("Mail"))
-        for _ in range(4):
+        for _ in range(3):
             restore.archiver.kill_after(dice.uniform(0.35, 0.75), *command)
             assert max(account.everything().values(), default=1) == 1
         (restore.state / "restored.db").unlink(missing_ok=True)
