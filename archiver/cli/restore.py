@@ -82,29 +82,32 @@ def command(
     pattern, chosen = Pattern(place.folder), _flags(flags)
     account = target_account(place.server, oauth, given)
     shown = reporter(quiet=as_json)
-    ended: ArchiverError | None = None
     with stopping() as stop:
         name, session = target_sessions(account, state, stop)
         target = Target(name, pattern, session, chosen, again)
-        with (
-            shown.showing(),
-            restoring(
-                found.store, StatePaths(state), target, query, reporter=shown, stop=stop
-            ) as restore,
-        ):
+        with restoring(
+            found.store, StatePaths(state), target, query, reporter=shown, stop=stop
+        ) as restore:
             _warn(restore)
             if not restore.folders:
                 raise NothingMatched(f"nothing matches {typed}".rstrip())
             if dry_run:
                 _plan(restore, as_json=as_json)
                 return
-            try:
-                restore.run()
-            except ArchiverError as error:
-                ended = error
+            with shown.showing():
+                ended = _ended(restore)
             for plan in restore.folders:
                 _report(restore, plan, as_json=as_json)
             raise typer.Exit(_judged(restore, ended))
+
+
+def _ended(restore: "Restoring") -> ArchiverError | None:
+    """Runs it; what ended it early is told behind the report."""
+    try:
+        restore.run()
+    except ArchiverError as error:
+        return error
+    return None
 
 
 def _judged(restore: "Restoring", ended: ArchiverError | None) -> int:

@@ -272,3 +272,27 @@ def test_nothing_matched(restore: Restorer, account: Account) -> None:
     """A query that nothing matches ends with 9, and makes no folder."""
     restore("nobodywrotethis", account.url("Mail"), code=9)
     assert account.folders() == {}
+
+
+def test_line_ends_and_nul(
+    dovecot_imap: DovecotImap, tmp_path: Path, dovecot_imap_like: Like
+) -> None:
+    """What a server stores in its own way is met again all the same; NUL needs BINARY."""
+    home = tmp_path / "archive"
+    home.mkdir()
+    odd = [b"Subject: bare\n\na\nb\r\n", b"Subject: nul\r\n\r\na\0b\r\n"]
+    odd += [b"Subject: twice\r\n\r\na\r\r\nb", b"Subject: end\r\n\r\n\r\n\r\n"]
+    restore = archived(dovecot_imap, home, odd).copy(tmp_path)
+    account = account_on(dovecot_imap)
+    restore(account.url("Mail"))
+    # What POP3 served had CRLF, and IMAP shows NUL as this server does.
+    held = account.everything()
+    served = [dovecot_imap.served(each) for each in odd]
+    assert held == Counter(each.replace(b"\0", b"\x80").replace(b"\r\r", b"\r") for each in served)
+    (restore.state / "restored.db").unlink()
+    (met,) = restore.records(account.url("Mail"))
+    assert (met["found"], met["appended"]) == (4, 0)
+    with dovecot_imap_like(capability="IMAP4rev1 LITERAL+") as server:
+        (done,) = restore.records(account_on(server).url("Mail"), code=3)
+    assert done["appended"] == 3
+    assert ["NUL" in one["reason"] for one in done["refusals"]] == [True]
