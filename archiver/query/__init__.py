@@ -3,6 +3,8 @@
 Pure: no disk, no clock, no database. The index turns a query into SQL (``index/``).
 """
 
+from archiver.query.explain import explain
+from archiver.query.lexer import QueryError
 from archiver.query.parser import parse
 from archiver.query.terms import (
     EVERYTHING,
@@ -26,7 +28,9 @@ __all__ = [
     "HasAttachment",
     "Not",
     "Query",
+    "QueryError",
     "Sized",
     "Text",
+    "explain",
     "parse",
 ]

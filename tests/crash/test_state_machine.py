@@ -184,8 +184,11 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = (
-    settings.get_profile("long")
-    if settings.get_current_profile_name() == "long"
-    else settings(max_examples=40, stateful_step_count=12, deadline=None, derandomize=True)
-)
+if settings.get_current_profile_name() == "long":
+    TestHistory.settings = settings.get_profile("long")
+    # It takes an hour, and says itself how far it is.
+    pytest.mark.timeout(0)(TestHistory)
+else:
+    TestHistory.settings = settings(
+        max_examples=40, stateful_step_count=12, deadline=None, derandomize=True
+    )
