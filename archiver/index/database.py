@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from archiver.durable import sync_directory, sync_file
 from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
+from archiver.index.asking import prepare_connection
+from archiver.index.digests import BY_DIGEST
 from archiver.index.disposal import condemn, is_condemned
 from archiver.index.entry import INDEX_VERSION, Entry, Location
 from archiver.index.reader import Hit, Sort, count, each, find, find_digest
@@ -73,7 +75,7 @@ class Index:
 
     def _is_indexed(self, digest: str) -> bool:
         row = self._connection.execute(
-            "SELECT 1 FROM messages WHERE digest = ? AND version = ?",
+            f"SELECT 1 FROM messages WHERE {BY_DIGEST} AND version = ?2",
             (bytes.fromhex(digest), INDEX_VERSION),
         )
         return row.fetchone() is not None
@@ -131,7 +133,7 @@ def _open(path: Path, *, read_only: bool) -> "Database":
     # This import takes an eighth of a second, which workers and idle runs do not need to spend.
     from sqlite_utils import Database
 
-    from archiver.index.schema import MIGRATIONS, is_newer
+    from archiver.index.schema import MIGRATIONS, is_newer, is_older
 
     mode = "ro" if read_only else "rwc"
     if not read_only and path.parent.exists() and not path.exists():
@@ -147,6 +149,9 @@ def _open(path: Path, *, read_only: bool) -> "Database":
                 "the index was written by a newer version of archiver",
                 hint="use that version, or remove index.db: archiver index makes it again",
             )
+        if is_older(database):
+            condemn(path)
+            raise IndexDamaged("the index is of an older make", hint=_MADE_AGAIN)
         _set_up(connection, read_only=read_only)
         if not MIGRATIONS.pending(database):
             return database
@@ -163,6 +168,7 @@ def _open(path: Path, *, read_only: bool) -> "Database":
 
 
 def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
+    prepare_connection(connection)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIOCTETS}")
     if not read_only:

@@ -13,7 +13,7 @@ class Statements:
 
     find: str
     insert: str
-    insert_grams: str
+    insert_grams: str | None = None
 
 
 ADDRESSES: Final = Statements(
@@ -26,6 +26,12 @@ NAMES: Final = Statements(
     insert="INSERT INTO names (name) VALUES (?)",
     insert_grams="INSERT INTO name_grams (rowid, words) VALUES (?, ?)",
 )
+
+LISTS: Final = Statements(
+    find="SELECT id FROM lists WHERE name = ?",
+    insert="INSERT INTO lists (name) VALUES (?)",
+)
+"""There are few, so that looking through all of them is quick."""
 
 
 class Distinct:
@@ -51,6 +57,8 @@ class Distinct:
     def _insert(self, values: tuple[str, ...]) -> int:
         row = self._connection.execute(self._statements.insert, values).lastrowid
         assert row is not None
+        if self._statements.insert_grams is None:
+            return row
         # Single spaces make a term with punctuation inside, once normalised, a plain substring.
         grams = " ".join(tokens("\n".join(values)))
         self._connection.execute(self._statements.insert_grams, (row, grams))

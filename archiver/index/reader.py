@@ -1,8 +1,8 @@
-"""Finds messages: the rows that hold every term, the newest first, and what is shown of each.
+"""Finds messages: the rows that a query asks for, in the order that is wanted, and what is shown.
 
-Terms that occur in no address and no file name are left to the full-text table in one question,
-which is quickest. A term that does is the union of the messages with the word and those with the
-substring. Both are intersected inside SQLite, so that memory does not grow with the mailbox here.
+The newest first is the order of an index. Where much is found, that index is walked until enough
+rows are among what was found; where little is, what was found is sorted. Nothing of it is held
+here, so that memory does not grow with the mailbox.
 """
 
 import sqlite3
@@ -11,55 +11,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from archiver.index.asking import Asked, ask
+from archiver.index.digests import BY_DIGEST
 from archiver.index.entry import Location
+from archiver.index.people import Role
 from archiver.index.places import locations
 from archiver.index.snippet import snippet
-from archiver.index.terms import quoted, terms_of
 from archiver.index.texts import read_text
+from archiver.index.threads import THREAD
 from archiver.model import Address, Part
 from archiver.query import Query
 
-# The full-text table takes any number of terms; a compound SELECT takes 500 (SQLITE_MAX_COMPOUND).
-_SUBSTRING_TERMS: Final = 64
-_TRIGRAM: Final = 3
 # Looking further than this for a snippet takes longer than it is worth.
 _SNIPPET_OCTETS: Final = 1 << 20
-
-_IN_WORDS: Final = "SELECT rowid AS id FROM words WHERE words MATCH ?"
-_IN_WORDS_OR_SUBSTRING: Final = """
-    SELECT id FROM (
-        SELECT rowid AS id FROM words WHERE words MATCH ?
-        UNION
-        SELECT message FROM message_addresses WHERE address IN (
-            SELECT rowid FROM address_grams WHERE address_grams MATCH ?
-        )
-        UNION
-        SELECT message FROM parts WHERE name IN (
-            SELECT rowid FROM name_grams WHERE name_grams MATCH ?
-        )
-    )
-"""
-_HAS_SUBSTRING: Final = """
-    SELECT EXISTS (SELECT 1 FROM address_grams WHERE address_grams MATCH ?)
-        OR EXISTS (SELECT 1 FROM name_grams WHERE name_grams MATCH ?)
-"""
-# An entry that was replaced has words but no row any more: the join leaves it out.
-_NEWEST: Final = """
-    ) AS found JOIN messages ON messages.id = found.id
-    ORDER BY date IS NULL, date DESC, messages.id DESC LIMIT ? OFFSET ?
-"""
-_BY_DIGEST: Final = """
-    SELECT id, digest, message_id, date, subject, size FROM messages WHERE digest = ?
-"""
-_FOUND: Final = "SELECT messages.id, digest, message_id, date, subject, size FROM ("
-_EVERYTHING: Final = "SELECT id FROM messages"
-_NOTHING: Final = "SELECT id FROM messages WHERE 0"
-_COUNT: Final = "SELECT count(*) FROM ({}) AS found JOIN messages ON messages.id = found.id"
-_BY_ROW: Final = """
-    ) AS found JOIN messages ON messages.id = found.id
-    WHERE messages.id > ? ORDER BY messages.id LIMIT ?
-"""
 _PAGE: Final = 500
+# Sorting so many takes as long as walking the index of dates past a hundred times as many.
+_FEW: Final = 2_000
+
+_COLUMNS: Final = f"messages.id, digest, message_id, date, subject, size, list, {THREAD}"
 
 
 class Sort(StrEnum):
@@ -75,7 +44,8 @@ class Hit:
     """A message that was found, and one place where its raw octets lie.
 
     ``places`` are where each account that holds it has its raw octets, in alphabetical order of the
-    accounts. ``attachments`` carry no disposition and no Content-ID.
+    accounts. ``attachments`` carry no disposition and no Content-ID. ``thread`` is the same for all
+    messages of a conversation, until it turns out to be part of another one.
     """
 
     digest: str
@@ -88,6 +58,9 @@ class Hit:
     size: int
     attachments: tuple[Part, ...]
     snippet: str
+    cc: tuple[Address, ...] = ()
+    list_id: str | None = None
+    thread: int = 0
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -99,24 +72,55 @@ def find(
     connection: sqlite3.Connection, query: Query, sort: Sort, limit: int, offset: int
 ) -> list[Hit]:
     """The messages that a query asks for: ``limit`` of them after the first ``offset``."""
-    terms = terms_of(query)
-    question, values = _question(connection, terms)
-    rows = connection.execute(_FOUND + question + _NEWEST, (*values, limit, offset)).fetchall()
-    return [_hit(connection, row, terms) for row in rows]
+    asked = ask(connection, query)
+    sql, values = _ordered(connection, asked, sort)
+    rows = connection.execute(f"{sql} LIMIT ? OFFSET ?", (*values, limit, offset)).fetchall()
+    return [_hit(connection, row, asked.terms) for row in rows]
+
+
+def _ordered(
+    connection: sqlite3.Connection, asked: Asked, sort: Sort
+) -> tuple[str, tuple[object, ...]]:
+    condition, values = asked.condition, asked.parameters
+    if sort is Sort.RELEVANCE and asked.words:
+        sql = (
+            f"SELECT {_COLUMNS} FROM messages LEFT JOIN (SELECT rowid AS found,"
+            " bm25(words, 8.0, 4.0, 1.0, 3.0, 0.5) AS score FROM words WHERE words MATCH ?)"
+            f" ON found = messages.id WHERE {condition}"
+            " ORDER BY score IS NULL, score, date DESC, messages.id DESC"
+        )
+        return sql, (asked.words, *values)
+    if sort is Sort.SIZE:
+        order = "size DESC, messages.id DESC"
+        return f"SELECT {_COLUMNS} FROM messages WHERE {condition} ORDER BY {order}", values
+    walked = "INDEXED BY messages_by_date" if _is_much(connection, asked) else "NOT INDEXED"
+    sql = f"SELECT {_COLUMNS} FROM messages {walked} WHERE {condition}"
+    return f"{sql} ORDER BY date DESC, messages.id DESC", values
+
+
+def _is_much(connection: sqlite3.Connection, asked: Asked) -> bool:
+    found = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM messages WHERE {asked.condition} LIMIT ?)",
+        (*asked.parameters, _FEW),
+    )
+    return int(found.fetchone()[0]) >= _FEW
 
 
 def count(connection: sqlite3.Connection, query: Query) -> int:
     """How many messages a query asks for."""
-    question, values = _question(connection, terms_of(query))
-    return int(connection.execute(_COUNT.format(question), values).fetchone()[0])
+    asked = ask(connection, query)
+    sql = f"SELECT count(*) FROM messages WHERE {asked.condition}"
+    return int(connection.execute(sql, asked.parameters).fetchone()[0])
 
 
 def each(connection: sqlite3.Connection, query: Query) -> Iterator[Hit]:
     """Every message that a query asks for, in the order in which they were indexed; no snippets."""
-    question, values = _question(connection, terms_of(query))
+    asked = ask(connection, query)
     last = 0
     while rows := connection.execute(
-        _FOUND + question + _BY_ROW, (*values, last, _PAGE)
+        f"SELECT {_COLUMNS} FROM messages WHERE ({asked.condition}) AND messages.id > ?"
+        " ORDER BY messages.id LIMIT ?",
+        (*asked.parameters, last, _PAGE),
     ).fetchall():
         for row in rows:
             yield _hit(connection, row, None)
@@ -125,42 +129,20 @@ def each(connection: sqlite3.Connection, query: Query) -> Iterator[Hit]:
 
 def find_digest(connection: sqlite3.Connection, digest: str) -> Hit | None:
     """The message with these octets, None where the index does not hold it."""
-    row = connection.execute(_BY_DIGEST, (bytes.fromhex(digest),)).fetchone()
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM messages WHERE {BY_DIGEST}", (bytes.fromhex(digest),)
+    ).fetchone()
     return None if row is None else _hit(connection, row, None)
-
-
-def _question(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, list[str]]:
-    if not terms:
-        return _EVERYTHING, []
-    if "" in terms:
-        return _NOTHING, []
-    inside = [term for term in terms[:_SUBSTRING_TERMS] if _has_substring(connection, term)]
-    words = [term for term in terms if term not in set(inside)]
-    selects, values = [], []
-    if words:
-        selects.append(_IN_WORDS)
-        values.append(" ".join(map(quoted, words)))
-    for term in inside:
-        selects.append(_IN_WORDS_OR_SUBSTRING)
-        values += [quoted(term)] * 3
-    return " INTERSECT ".join(selects), values
-
-
-def _has_substring(connection: sqlite3.Connection, term: str) -> bool:
-    if len(term) < _TRIGRAM:
-        return False
-    (found,) = connection.execute(_HAS_SUBSTRING, [quoted(term)] * 2).fetchone()
-    return bool(found)
 
 
 def _hit(
     connection: sqlite3.Connection,
-    row: tuple[int, bytes, str | None, int | None, str, int],
+    row: tuple[int, bytes, str | None, int | None, str, int, int | None, int],
     terms: Sequence[str] | None,
 ) -> Hit:
-    message, digest, message_id, date, subject, size = row
+    message, digest, message_id, date, subject, size, list_row, thread = row
     shown = "" if terms is None else read_text(connection, message, _SNIPPET_OCTETS)
-    authors, to = _people(connection, message, "from"), _people(connection, message, "to")
+    authors, to = _people(connection, message, Role.FROM), _people(connection, message, Role.TO)
     return Hit(
         digest=digest.hex(),
         message_id=message_id,
@@ -172,10 +154,13 @@ def _hit(
         size=size,
         attachments=_attachments(connection, message),
         snippet=snippet(shown, terms or ()),
+        cc=_people(connection, message, Role.CC),
+        list_id=_list(connection, list_row),
+        thread=thread,
     )
 
 
-def _people(connection: sqlite3.Connection, message: int, role: str) -> tuple[Address, ...]:
+def _people(connection: sqlite3.Connection, message: int, role: Role) -> tuple[Address, ...]:
     rows = connection.execute(
         """
         SELECT name, addresses.address FROM message_addresses
@@ -185,6 +170,13 @@ def _people(connection: sqlite3.Connection, message: int, role: str) -> tuple[Ad
         (message, role),
     )
     return tuple(Address(name, address) for name, address in rows)
+
+
+def _list(connection: sqlite3.Connection, row: int | None) -> str | None:
+    if row is None:
+        return None
+    found = connection.execute("SELECT name FROM lists WHERE id = ?", (row,)).fetchone()
+    return str(found[0])
 
 
 def _attachments(connection: sqlite3.Connection, message: int) -> tuple[Part, ...]:

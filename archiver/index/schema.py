@@ -7,6 +7,10 @@ used twice, and words whose row is gone from ``messages`` belong to an entry tha
 What messages have in common is stored once: addresses, file names, the ``places`` of a batch
 (keys without the digest in them), and what texts repeat, as ``blocks`` of them are compressed.
 
+``idents`` knows every Message-ID that was ever met, also of messages that are not here, by the hash
+of it, and the thread that it belongs to. A thread that turned out to be part of another one is in
+``merged`` with the one that it is ``now``. Roles of addresses are numbers (``people.py``).
+
 ``words`` splits at spaces alone (every other character is part of a word), because ``normalise``
 has already decided what a word is. Trigrams, three times the size of what they cover, are kept of
 the *distinct* addresses and file names only.
@@ -24,12 +28,36 @@ _TABLES: Final = (
     """
     CREATE TABLE messages (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        digest BLOB NOT NULL UNIQUE,
+        digest BLOB NOT NULL,
         version INTEGER NOT NULL,
         message_id TEXT,
         date INTEGER,
         subject TEXT NOT NULL,
-        size INTEGER NOT NULL
+        size INTEGER NOT NULL,
+        list INTEGER REFERENCES lists(id),
+        thread INTEGER NOT NULL
+    ) STRICT
+    """,
+    # All of a digest would be in here twice; what follows is compared in the table.
+    "CREATE INDEX messages_by_digest ON messages (substr(digest, 1, 8))",
+    "CREATE INDEX messages_by_date ON messages (date)",
+    "CREATE INDEX messages_by_thread ON messages (thread)",
+    """
+    CREATE TABLE lists (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    ) STRICT
+    """,
+    """
+    CREATE TABLE idents (
+        key INTEGER PRIMARY KEY,
+        thread INTEGER NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE merged (
+        thread INTEGER PRIMARY KEY,
+        now INTEGER NOT NULL
     ) STRICT
     """,
     """
@@ -77,7 +105,7 @@ _TABLES: Final = (
     CREATE TABLE message_addresses (
         message INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
         position INTEGER NOT NULL,
-        role TEXT NOT NULL CHECK (role IN ('from', 'to', 'cc', 'bcc', 'reply-to')),
+        role INTEGER NOT NULL,
         address INTEGER NOT NULL REFERENCES addresses(id),
         PRIMARY KEY (message, position)
     ) STRICT, WITHOUT ROWID
@@ -103,7 +131,7 @@ _TABLES: Final = (
     "CREATE INDEX messages_by_name ON parts (name, message) WHERE name IS NOT NULL",
     f"""
     CREATE VIRTUAL TABLE words USING fts5(
-        subject, addresses, body, names, content='', tokenize='{_TOKENIZER}'
+        subject, addresses, body, names, attached, content='', tokenize='{_TOKENIZER}'
     )
     """,
     "CREATE VIRTUAL TABLE address_grams USING fts5(words, content='', tokenize='trigram')",
@@ -111,10 +139,11 @@ _TABLES: Final = (
 )
 
 
-_KNOWN: Final = frozenset({"0001_tables"})
+_KNOWN: Final = frozenset({"0002_tables"})
+_OLDER: Final = frozenset({"0001_tables"})
 
 
-@MIGRATIONS(name="0001_tables")
+@MIGRATIONS(name="0002_tables")
 def _tables(database: Database, /) -> None:
     for statement in _TABLES:
         database.conn.execute(statement)
@@ -122,4 +151,9 @@ def _tables(database: Database, /) -> None:
 
 def is_newer(database: Database) -> bool:
     """Whether a version of the program that knows more migrations has written the file."""
-    return any(migration.name not in _KNOWN for migration in MIGRATIONS.applied(database))
+    return any(one.name not in _KNOWN | _OLDER for one in MIGRATIONS.applied(database))
+
+
+def is_older(database: Database) -> bool:
+    """Whether the file has tables that are no longer used; it is made again from raw."""
+    return any(one.name in _OLDER for one in MIGRATIONS.applied(database))

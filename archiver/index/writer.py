@@ -4,17 +4,19 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
-from archiver.index.distinct import ADDRESSES, NAMES, Distinct
+from archiver.index.digests import BY_DIGEST
+from archiver.index.distinct import ADDRESSES, LISTS, NAMES, Distinct
 from archiver.index.entry import INDEX_VERSION, Entry, Location
 from archiver.index.places import LocationWriter
 from archiver.index.texts import TextWriter
+from archiver.index.threads import remember, thread_of
 
 _ADD_MESSAGE: Final = """
-    INSERT INTO messages (digest, version, message_id, date, subject, size)
-    VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO messages (digest, version, message_id, date, subject, size, list, thread)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ADD_WORDS: Final = """
-    INSERT INTO words (rowid, subject, addresses, body, names) VALUES (?, ?, ?, ?, ?)
+    INSERT INTO words (rowid, subject, addresses, body, names, attached) VALUES (?, ?, ?, ?, ?, ?)
 """
 _ADD_PERSON: Final = """
     INSERT INTO message_addresses (message, position, role, address) VALUES (?, ?, ?, ?)
@@ -32,6 +34,7 @@ class Writer:
         self._connection = connection
         self._addresses = Distinct(connection, ADDRESSES)
         self._names = Distinct(connection, NAMES)
+        self._lists = Distinct(connection, LISTS)
         self._texts = TextWriter(connection)
         self._locations = LocationWriter(connection)
 
@@ -43,7 +46,7 @@ class Writer:
 
     def _message(self, entry: Entry) -> int:
         known = self._connection.execute(
-            "SELECT id, version FROM messages WHERE digest = ?", (entry.digest,)
+            f"SELECT id, version FROM messages WHERE {BY_DIGEST}", (entry.digest,)
         ).fetchone()
         if known is None:
             return self._insert(entry)
@@ -62,6 +65,7 @@ class Writer:
 
     def _insert(self, entry: Entry) -> int:
         execute, words = self._connection.execute, entry.words
+        thread = thread_of(self._connection, entry)
         row = execute(
             _ADD_MESSAGE,
             (
@@ -71,10 +75,17 @@ class Writer:
                 entry.date,
                 entry.subject,
                 entry.size,
+                None if entry.list_id is None else self._lists.row(entry.list_id),
+                0 if thread is None else thread,
             ),
         ).lastrowid
         assert row is not None
-        execute(_ADD_WORDS, (row, words.subject, words.addresses, words.body, words.names))
+        if thread is None:
+            # It begins a thread, which has its number.
+            execute("UPDATE messages SET thread = id WHERE id = ?", (row,))
+        remember(self._connection, entry, row if thread is None else thread)
+        texts = (words.subject, words.addresses, words.body, words.names, words.attached)
+        execute(_ADD_WORDS, (row, *texts))
         self._texts.add(row, entry.text)
         self._insert_people(row, entry)
         self._insert_parts(row, entry)

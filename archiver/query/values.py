@@ -2,8 +2,7 @@
 
 ``2024``, ``2024-05`` and ``2024-05-17`` are a year, a month and a day; ``3d``, ``2w``, ``6m`` and
 ``1y`` are so long before now (a week is 7 days, a month 30, a year 365), ``today`` and
-``yesterday``
-days. Sizes are octets, with k, M or G for 1024, 1024 x 1024 and so on.
+``yesterday`` days. Sizes are octets, with k, M or G for 1024, 1024 x 1024 and so on.
 """
 
 import re

@@ -13,6 +13,7 @@ from index_helpers import asked, index_of, located, mail
 
 from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
 from archiver.index import (
+    INDEX_VERSION,
     Index,
     Location,
     database,
@@ -107,7 +108,7 @@ def test_newer_version_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
     with index_of(message) as index:
         index.add([located(message, "zoe@example.com")])
         for module in (database, writer):
-            monkeypatch.setattr(module, "INDEX_VERSION", 2)
+            monkeypatch.setattr(module, "INDEX_VERSION", INDEX_VERSION + 1)
         assert index.indexed([message.digest]) == set()
         index.add([located(replace(message, text="beta", authors=()))])
         assert index.indexed([message.digest]) == {message.digest}

@@ -1,9 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archiver.index.normalise import tokens
 from archiver.index.snippet import snippet
-from archiver.index.terms import terms_of
-from archiver.query import parse
 
 FILLER = "lorem ipsum dolor sit amet " * 100
 
@@ -40,7 +39,7 @@ def test_match_where_pieces_meet() -> None:
 
 def test_text_without_spaces() -> None:
     """A match inside text without spaces is shown as well."""
-    shown = snippet("漢字" * 500 + "東京" + "漢字" * 500, terms_of(parse("東京", now=0.0)))
+    shown = snippet("漢字" * 500 + "東京" + "漢字" * 500, tokens("東京"))
     assert "東京" in shown
     assert len(shown) <= 161
 
@@ -54,7 +53,7 @@ def test_start_without_match() -> None:
 @given(st.text(), st.text(min_size=1))
 def test_any_text(text: str, word: str) -> None:
     """Whatever the text and the words, a snippet is short and on one line."""
-    for term in terms_of(parse(word, now=0.0)):
+    for term in tokens(word):
         shown = snippet(text, [term])
         assert len(shown) <= 161
         assert "\n" not in shown
