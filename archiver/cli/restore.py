@@ -77,7 +77,8 @@ def command(
     place = parse_folder(url)
     typed = " ".join(words or ())
     query = parse(typed, now=time.time())
-    found = options.stored(given)
+    # What is said of a mailbox is said of the one that mail goes to.
+    found = options.stored({name: one for name, one in given.items() if name not in TARGET})
     state = Path(found.state)
     pattern, chosen = Pattern(place.folder), _flags(flags)
     account = target_account(place.server, oauth, given)

@@ -14,6 +14,7 @@ from command import Archiver, one_clear_line
 
 from infra.authorization import Authorization
 from infra.dovecot import Dovecot
+from infra.dovecot_imap import DovecotImap
 
 CONFIG = """
 [store]
@@ -190,12 +191,12 @@ def provider() -> Iterator[Authorization]:
 
 @pytest.fixture(scope="module")
 def guarded(
-    dovecot: Dovecot, provider: Authorization, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dovecot]:
+    dovecot_imap: DovecotImap, provider: Authorization, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DovecotImap]:
     """A real mail server that takes access tokens."""
-    del dovecot  # asked for to know whether there is any
+    del dovecot_imap  # asked for to know whether there is any
     place = tmp_path_factory.mktemp("guarded")
-    with Dovecot(place, introspection_url=provider.introspection_url) as server:
+    with DovecotImap(place, introspection_url=provider.introspection_url) as server:
         yield server
 
 
@@ -246,6 +247,21 @@ def test_archives_with_a_token(signed_in: Callable[..., Owner], auth: str) -> No
     owner = signed_in(auth)
     owner.run()
     assert archived(owner) == 12
+
+
+@pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer", "auto"])
+def test_restores_with_a_token(
+    signed_in: Callable[..., Owner], guarded: DovecotImap, provider: Authorization, auth: str
+) -> None:
+    """What was archived is restored over IMAP with the tokens of an account, renewed where due."""
+    owner = signed_in()
+    owner.run()
+    provider.expire()
+    user = provider.issued[-1].user
+    url = f"imap+plain://{user}@127.0.0.1:{guarded.imap_port}/Archive"
+    restore = ("restore", url, "--oauth", "work", "--auth", auth, "--state", "state", "--json")
+    assert owner.archiver(*restore).record["appended"] == 12
+    assert owner.archiver(*restore).record["known"] == 12
 
 
 def test_refreshes_between_runs(

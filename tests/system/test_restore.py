@@ -296,3 +296,17 @@ def test_line_ends_and_nul(
         (done,) = restore.records(account_on(server).url("Mail"), code=3)
     assert done["appended"] == 3
     assert ["NUL" in one["reason"] for one in done["refusals"]] == [True]
+
+
+def test_damage_costs_its_own_message(
+    dovecot_imap: DovecotImap, tmp_path: Path, account: Account
+) -> None:
+    """A message whose octets are not what was archived is named, the others go; the code is 7."""
+    home = tmp_path / "archive"
+    home.mkdir()
+    restore = archived(dovecot_imap, home, [letter(0), letter(1)]).copy(tmp_path)
+    spoilt = next(home.rglob("*.eml"))
+    spoilt.write_bytes(spoilt.read_bytes().replace(b"line", b"lime"))
+    (done,) = restore.records(account.url("Mail"), code=7)
+    assert [one["digest"] for one in done["refusals"]] == [spoilt.stem]
+    assert account.everything().total() == done["appended"] == 1

@@ -1,7 +1,7 @@
 """Filling one folder: looked into first, then batch after batch, each recorded before the next."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from archiver.errors import ArchiverError, Interrupted, SessionLost
@@ -85,23 +85,30 @@ class Filling:
         waiting = self._restored.waiting(self._plan.row)
         with closing(batch), closing(self._reader.messages(waiting)) as messages:
             for message in messages:
-                if self._stop.asked():
-                    batch.send()
-                    raise Interrupted
                 if isinstance(message, Unreadable):
                     self.damaged = True
                     self._refuse(message.wanted, "", message.error.message)
-                elif reason := self._impossible(message, session, limit):
-                    self._refuse(message.wanted, *reason)
-                    message.close()
-                elif self._meet(message, session, validity):
-                    message.close()
                 else:
-                    batch.add(message)
+                    self._take(message, _Folder(session, validity, limit), batch)
                 if self._full >= _FULL:
                     self._no_room()
                     return
             batch.send()
+
+    def _take(self, message: Message, folder: "_Folder", batch: "_Batch") -> None:
+        """Refuses a message, meets it in the folder, or puts it into the batch."""
+        with ExitStack() as stack:
+            stack.callback(message.close)
+            if self._stop.asked():
+                batch.send()
+                raise Interrupted
+            if reason := self._impossible(message, folder):
+                self._refuse(message.wanted, *reason)
+            elif not self._meet(message, folder):
+                batch.make_room(message.wanted.size)
+                # From here on the batch gives it back.
+                stack.pop_all()
+                batch.add(message)
 
     def _look(self, session: ImapSession) -> int:
         """Finds out what lies in the folder and is not recorded."""
@@ -116,7 +123,7 @@ class Filling:
         )
         return validity
 
-    def _meet(self, message: Message, session: ImapSession, validity: int) -> bool:
+    def _meet(self, message: Message, folder: "_Folder") -> bool:
         """Whether a message lies in the folder already, unrecorded; then it is recorded."""
         for found in self._restored.alike(message.like.sizes):
             if not _may_be(message.hit.message_id, found.message_id):
@@ -124,25 +131,24 @@ class Filling:
             like = found.likeness
             if like is None:
                 liking = Liking()
-                for piece in session.octets(found.uid):
+                for piece in folder.session.octets(found.uid):
                     liking.take(piece)
                 like = liking.result().digest
-                if self._restored.read(self._plan.row, validity, found.uid, like):
+                if self._restored.read(self._plan.row, folder.validity, found.uid, like):
                     continue
             if like == message.like.digest:
                 self._restored.note(
-                    self._plan.row, "found", [(message.wanted, validity, found.uid, None)]
+                    self._plan.row, "found", [(message.wanted, folder.validity, found.uid, None)]
                 )
                 self._progress(1)
                 return True
         return False
 
-    def _impossible(
-        self, message: Message, session: ImapSession, limit: int | None
-    ) -> tuple[str, str] | None:
+    def _impossible(self, message: Message, folder: "_Folder") -> tuple[str, str] | None:
         """Why a message need not be sent at all, as code and words."""
-        if message.like.binary and not session.binary:
+        if message.like.binary and not folder.session.binary:
             return "", _NUL
+        limit = folder.limit
         if limit is not None and message.wanted.size > limit:
             return _TOO_BIG, f"it has more octets than the {limit} that this server takes"
         if self._losses.get(message.wanted.row, 0) >= _PATIENCE:
@@ -206,6 +212,15 @@ class Filling:
         self._progress(1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """The folder as this session has it: its UIDVALIDITY, and how large a message may be."""
+
+    session: ImapSession
+    validity: int
+    limit: int | None
+
+
 class _Batch:
     """Messages that go together; it closes each once its fate is recorded."""
 
@@ -215,10 +230,13 @@ class _Batch:
         self._messages: list[Message] = []
         self._octets = 0
 
-    def add(self, message: Message) -> None:
-        """One more; what was there goes first where it would be too much with it."""
-        if self._octets + message.wanted.size > _OCTETS:
+    def make_room(self, size: int) -> None:
+        """Sends what is there where so many octets more would be too much."""
+        if self._octets + size > _OCTETS:
             self.send()
+
+    def add(self, message: Message) -> None:
+        """One more."""
         self._messages.append(message)
         self._octets += message.wanted.size
         if len(self._messages) >= self._filling.most:
