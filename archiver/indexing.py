@@ -7,7 +7,7 @@ anew without asking: what it held is due again, and the ledger is told so before
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,20 @@ class Indexer:
         path: where the index is, or is made.
         ledger: where the ledger is, whose marks speak of it.
         reporter: hears that the index is made anew.
+        stopping: whether the run was asked to end.
     """
 
-    def __init__(self, path: Path, ledger: Path, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ledger: Path,
+        reporter: Reporter,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.path = path
         self._ledger = ledger
         self._reporter = reporter
+        self._stopping = stopping
         self._pieces: queue.Queue[Sequence[tuple[Entry, Location]] | None] = queue.Queue(
             _WAITING_PIECES
         )
@@ -60,6 +68,7 @@ class Indexer:
             try:
                 while (piece := self._pieces.get()) is not None:
                     index = self._added(index, piece)
+                index.tidy(self._stopping)
             finally:
                 index.close()
         except Exception as error:  # noqa: BLE001 - it is raised again where the run ends

@@ -142,7 +142,7 @@ class _Run:
         with stop.at_once():
             self.ledger = Ledger.open(self.paths.ledger)
         self.spool = Spool(self.paths.spool, settings.spool_limit)
-        self.indexer = Indexer(self.paths.index, self.paths.ledger, reporter)
+        self.indexer = Indexer(self.paths.index, self.paths.ledger, reporter, stop.asked)
         self.accounts: list[Account] = []
         self.busy: list[str] = []
         self.errors: list[ArchiverError] = []

@@ -6,7 +6,7 @@ batches, which are due again, but in WAL mode does not damage the file.
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -18,6 +18,7 @@ from archiver.index.digests import BY_DIGEST
 from archiver.index.disposal import condemn, is_condemned
 from archiver.index.entry import INDEX_VERSION, Entry, Location
 from archiver.index.reader import Hit, Sort, count, each, find, find_digest
+from archiver.index.tidying import is_due, tidy
 from archiver.index.writer import Writer
 from archiver.query import EVERYTHING, Query
 
@@ -113,6 +114,12 @@ class Index:
         with _explained(self._path):
             return find_digest(self._connection, digest)
 
+    def tidy(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Merges what many batches left behind, where that is worth it, until it is to stop."""
+        with _explained(self._path):
+            if is_due(self._connection):
+                tidy(self._connection, stopping)
+
     def close(self) -> None:
         """Closes the file; what was added is durable then.
 
@@ -172,6 +179,8 @@ def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIOCTETS}")
     if not read_only:
+        # Only a file without tables takes this: merged pages go back to the disk, see ``tidying``.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
 

@@ -85,7 +85,7 @@ def _ordered(
     if sort is Sort.RELEVANCE and asked.words:
         sql = (
             f"SELECT {_COLUMNS} FROM messages LEFT JOIN (SELECT rowid AS found,"
-            " bm25(words, 8.0, 4.0, 1.0, 3.0, 0.5) AS score FROM words WHERE words MATCH ?)"
+            " bm25(words, 1.0, 8.0, 4.0, 3.0, 0.5) AS score FROM words WHERE words MATCH ?)"
             f" ON found = messages.id WHERE {condition}"
             " ORDER BY score IS NULL, score, date DESC, messages.id DESC"
         )

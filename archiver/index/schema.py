@@ -131,7 +131,7 @@ _TABLES: Final = (
     "CREATE INDEX messages_by_name ON parts (name, message) WHERE name IS NOT NULL",
     f"""
     CREATE VIRTUAL TABLE words USING fts5(
-        subject, addresses, body, names, attached, content='', tokenize='{_TOKENIZER}'
+        body, subject, addresses, names, attached, content='', tokenize='{_TOKENIZER}'
     )
     """,
     "CREATE VIRTUAL TABLE address_grams USING fts5(words, content='', tokenize='trigram')",

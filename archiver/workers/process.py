@@ -61,7 +61,7 @@ from archiver.workers.tasks import (
     TakeLease,
 )
 
-_ENTRIES_AT_ONCE = 50
+_ENTRIES_AT_ONCE = 100
 _TEXT_AT_ONCE = 1 << 20
 _READING = 8
 _JSON_TYPE = "application/json"
