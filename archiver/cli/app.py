@@ -23,6 +23,7 @@ from archiver.cli import (
     restore,
     search,
     stages,
+    stats,
     status,
 )
 from archiver.cli.output import complain
@@ -49,7 +50,8 @@ app.command("prune")(prune.command)
 app.command("status")(status.command)
 app.command("release")(release.command)
 app.command("rebuild")(rebuild.command)
-app.command("search")(search.command)
+app.command("search", epilog=search.EXAMPLES, context_settings=search.CONTEXT)(search.command)
+app.command("stats", context_settings=search.CONTEXT)(stats.command)
 app.command("restore")(restore.command)
 app.command("parse")(parse.command)
 app.command("audit")(audit.command)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archiver.cli.found import show_hit
 from archiver.cli.output import complain, say
 from archiver.cli.progress import reporter
 from archiver.cli.report import print_outcome
-from archiver.cli.search import show
 from archiver.config import AccountSettings, PasswordSource, ServerUrl, Settings, StoreSettings
 
 if TYPE_CHECKING:
@@ -74,18 +74,17 @@ def _look_around(place: Path) -> None:
     from archiver.index import Index
     from archiver.query import parse
     from archiver.state import StatePaths
-    from archiver.verbs.search import search
 
     state = place / "state"
     index = Index.open(StatePaths(state).index, read_only=True)
     try:
-        hits = search(index, parse(_WORDS, now=time.time()), limit=5)
+        hits = index.search(parse(_WORDS, now=time.time()), limit=5)
     finally:
         index.close()
     say()
     say(f"$ archiver search {_WORDS} --state {state}")
     for hit in hits:
-        show(hit)
+        show_hit(hit)
     if hits:
         stored = place / "archive" / hits[-1].places[0].key
         say()

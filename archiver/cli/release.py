@@ -11,7 +11,6 @@ from archiver.cli.shown import harmless
 from archiver.cli.status import state_of
 from archiver.cli.waits import called, show_beside
 from archiver.errors import UsageError
-from archiver.ledger import Ledger
 from archiver.state import AccountLock, Spool, StatePaths
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Show messages that wait for a decision, and have the next run try them again."""
+    from archiver.ledger import Ledger
     from archiver.verbs.headings import headings
     from archiver.verbs.release import (
         Decision,

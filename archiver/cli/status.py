@@ -11,12 +11,12 @@ from archiver.cli.output import octets, print_json, say
 from archiver.cli.shown import harmless
 from archiver.cli.waits import called, troubles
 from archiver.format import time_text
-from archiver.ledger import Ledger
-from archiver.ledger.status import AccountStatus, LastRun, status
 from archiver.model import Stage
 from archiver.state import StatePaths
 
 if TYPE_CHECKING:
+    from archiver.ledger import Ledger
+    from archiver.ledger.status import AccountStatus, LastRun
     from archiver.verbs.problems import Problem
 
 _WORDS = {
@@ -36,6 +36,10 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Show how many messages of each account stand at each stage."""
+    # What other verbs take from here needs no ledger, which is slow to import.
+    from archiver.ledger import Ledger
+    from archiver.ledger.status import status
+
     paths = StatePaths(state_of(state, config))
     if not paths.ledger.exists():
         typer.echo(f"nothing was ever archived from {paths.root}: archiver run begins")
@@ -58,7 +62,7 @@ def state_of(state: Path | None, config: Path | None) -> Path:
     return options.state_directory(state, configured)
 
 
-def _show(account: AccountStatus) -> None:
+def _show(account: "AccountStatus") -> None:
     typer.echo(f"{account.account} -> {account.store}")
     for name, count, words in _counts(account):
         typer.echo(f"  {name:<12}{count:>12,}{f'  ({words})' if words else ''}")
@@ -74,7 +78,7 @@ def _show(account: AccountStatus) -> None:
         typer.echo(f"  last run: {_run(account.last_run)}")
 
 
-def _counts(account: AccountStatus) -> Iterator[tuple[str, int, str]]:
+def _counts(account: "AccountStatus") -> Iterator[tuple[str, int, str]]:
     """What there is of the account, by stage and by problem, with words for a person."""
     problems = {"failed": account.failed, "held": account.held, "given up": account.given_up}
     for stage in Stage:
@@ -85,13 +89,13 @@ def _counts(account: AccountStatus) -> Iterator[tuple[str, int, str]]:
             yield name, count, "archiver status --problems"
 
 
-def _run(run: LastRun) -> str:
+def _run(run: "LastRun") -> str:
     if run.ended_at is None:
         return f"{run.verb} since {_time(run.started_at)}, not ended"
     return f"{run.verb} at {_time(run.started_at)}, exit code {run.exit_code}"
 
 
-def _json(account: AccountStatus) -> dict[str, Any]:
+def _json(account: "AccountStatus") -> dict[str, Any]:
     run = account.last_run
     return {
         "account": account.account,
@@ -117,7 +121,7 @@ def _json(account: AccountStatus) -> dict[str, Any]:
     }
 
 
-def _list_problems(ledger: Ledger, paths: StatePaths, *, as_json: bool) -> None:
+def _list_problems(ledger: "Ledger", paths: StatePaths, *, as_json: bool) -> None:
     from archiver.verbs.problems import ADVICE, problem_json, waiting
 
     kinds: dict[str, None] = {}

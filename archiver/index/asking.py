@@ -79,7 +79,7 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
 def ask(connection: sqlite3.Connection, query: Query) -> Asked:
     """How the index answers a query; ``connection`` tells where terms occur at all."""
     condition, parameters = _Asking(connection).condition(query)
-    texts = [text for text in _sought(query) if text]
+    texts = sought(query)
     ranked = " OR ".join(quoted(text) for text in texts)
     return Asked(condition, tuple(parameters), ranked, tuple(texts))
 
@@ -89,15 +89,16 @@ def quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _sought(query: Query) -> list[str]:
+def sought(query: Query) -> list[str]:
+    """The texts that a query looks for in what messages say, normalised, each once."""
     match query:
         case All(terms) | Either(terms):
-            found = [text for term in terms for text in _sought(term)]
+            found = [text for term in terms for text in sought(term)]
         case Text(field, text, _) if field in (Field.ANY, *_COLUMNS):
             found = [_folded(text)]
         case _:
             found = []
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _folded(text: str) -> str:
@@ -199,8 +200,8 @@ class _Asking:
 
     def _message_id(self, term: Text) -> Condition:
         if term.prefix:
-            return "coalesce(message_id GLOB ?, 0)", (f"<{_literal(term.text)}*",)
-        name = f"<{term.text}>"
+            return "coalesce(message_id GLOB ?, 0)", (f"{_literal(term.text)}*",)
+        name = term.text
         thread = find_thread(self._connection, name)
         if thread is None:
             return _NEVER

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, Self
 from archiver.durable import sync_directory, sync_file
 from archiver.errors import AlreadyRunning, IndexDamaged, LocalDiskError, UsageError
 from archiver.index.asking import prepare_connection
+from archiver.index.conversations import Conversation, conversations
 from archiver.index.digests import BY_DIGEST
 from archiver.index.disposal import condemn, is_condemned
 from archiver.index.entry import INDEX_VERSION, Entry, Location
 from archiver.index.reader import Hit, Sort, count, each, find, find_digest
 from archiver.index.tidying import is_due, tidy
+from archiver.index.totals import By, Total, total, totals
 from archiver.index.writer import Writer
 from archiver.query import EVERYTHING, Query
 
@@ -109,6 +111,23 @@ class Index:
         with _explained(self._path):
             yield from each(self._connection, query)
 
+    def conversations(
+        self, query: Query, *, limit: int = 50, offset: int = 0
+    ) -> list[Conversation]:
+        """The conversations that a query finds, the one with the newest match first."""
+        with _explained(self._path):
+            return conversations(self._connection, query, limit, offset)
+
+    def total(self, query: Query) -> Total:
+        """How much a query asks for, all in all."""
+        with _explained(self._path):
+            return total(self._connection, query)
+
+    def totals(self, query: Query, by: By, *, limit: int = 20) -> list[Total]:
+        """How much a query asks for by something; see ``totals.totals``."""
+        with _explained(self._path):
+            return totals(self._connection, query, by, limit)
+
     def get(self, digest: str) -> Hit | None:
         """The message with these octets, None where the index does not hold it."""
         with _explained(self._path):
@@ -180,7 +199,8 @@ def _set_up(connection: sqlite3.Connection, *, read_only: bool) -> None:
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIOCTETS}")
     if not read_only:
         # Only a file without tables takes this: merged pages go back to the disk, see ``tidying``.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
 

@@ -28,7 +28,8 @@ _PAGE: Final = 500
 # Sorting so many takes as long as walking the index of dates past a hundred times as many.
 _FEW: Final = 2_000
 
-_COLUMNS: Final = f"messages.id, digest, message_id, date, subject, size, list, {THREAD}"
+COLUMNS: Final = f"messages.id, digest, message_id, date, subject, size, list, {THREAD}"
+"""Of ``messages``, what ``hit_of`` needs."""
 
 
 class Sort(StrEnum):
@@ -75,7 +76,7 @@ def find(
     asked = ask(connection, query)
     sql, values = _ordered(connection, asked, sort)
     rows = connection.execute(f"{sql} LIMIT ? OFFSET ?", (*values, limit, offset)).fetchall()
-    return [_hit(connection, row, asked.terms) for row in rows]
+    return [hit_of(connection, row, asked.terms) for row in rows]
 
 
 def _ordered(
@@ -84,7 +85,7 @@ def _ordered(
     condition, values = asked.condition, asked.parameters
     if sort is Sort.RELEVANCE and asked.words:
         sql = (
-            f"SELECT {_COLUMNS} FROM messages LEFT JOIN (SELECT rowid AS found,"
+            f"SELECT {COLUMNS} FROM messages LEFT JOIN (SELECT rowid AS found,"
             " bm25(words, 1.0, 8.0, 4.0, 3.0, 0.5) AS score FROM words WHERE words MATCH ?)"
             f" ON found = messages.id WHERE {condition}"
             " ORDER BY score IS NULL, score, date DESC, messages.id DESC"
@@ -92,9 +93,9 @@ def _ordered(
         return sql, (asked.words, *values)
     if sort is Sort.SIZE:
         order = "size DESC, messages.id DESC"
-        return f"SELECT {_COLUMNS} FROM messages WHERE {condition} ORDER BY {order}", values
+        return f"SELECT {COLUMNS} FROM messages WHERE {condition} ORDER BY {order}", values
     walked = "INDEXED BY messages_by_date" if _is_much(connection, asked) else "NOT INDEXED"
-    sql = f"SELECT {_COLUMNS} FROM messages {walked} WHERE {condition}"
+    sql = f"SELECT {COLUMNS} FROM messages {walked} WHERE {condition}"
     return f"{sql} ORDER BY date DESC, messages.id DESC", values
 
 
@@ -118,28 +119,29 @@ def each(connection: sqlite3.Connection, query: Query) -> Iterator[Hit]:
     asked = ask(connection, query)
     last = 0
     while rows := connection.execute(
-        f"SELECT {_COLUMNS} FROM messages WHERE ({asked.condition}) AND messages.id > ?"
+        f"SELECT {COLUMNS} FROM messages WHERE ({asked.condition}) AND messages.id > ?"
         " ORDER BY messages.id LIMIT ?",
         (*asked.parameters, last, _PAGE),
     ).fetchall():
         for row in rows:
-            yield _hit(connection, row, None)
+            yield hit_of(connection, row, None)
         last = rows[-1][0]
 
 
 def find_digest(connection: sqlite3.Connection, digest: str) -> Hit | None:
     """The message with these octets, None where the index does not hold it."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM messages WHERE {BY_DIGEST}", (bytes.fromhex(digest),)
+        f"SELECT {COLUMNS} FROM messages WHERE {BY_DIGEST}", (bytes.fromhex(digest),)
     ).fetchone()
-    return None if row is None else _hit(connection, row, None)
+    return None if row is None else hit_of(connection, row, None)
 
 
-def _hit(
+def hit_of(
     connection: sqlite3.Connection,
     row: tuple[int, bytes, str | None, int | None, str, int, int | None, int],
     terms: Sequence[str] | None,
 ) -> Hit:
+    """A row of ``COLUMNS`` as a hit; without terms it has no snippet."""
     message, digest, message_id, date, subject, size, list_row, thread = row
     shown = "" if terms is None else read_text(connection, message, _SNIPPET_OCTETS)
     authors, to = _people(connection, message, Role.FROM), _people(connection, message, Role.TO)

@@ -19,6 +19,7 @@ _SEARCHED_TERMS: Final = 32
 _PIECE: Final = 1000
 _OVERLAP: Final = 100
 _ELLIPSIS: Final = "…"
+_RUN: Final = re.compile(r"[^\W_]+")
 
 
 def snippet(text: str, terms: Sequence[str]) -> str:
@@ -29,6 +30,24 @@ def snippet(text: str, terms: Sequence[str]) -> str:
         terms: what was searched for, normalised; only the first 32 are looked for.
     """
     return _cut(text, _first_match(text, _pattern(terms)))
+
+
+def marks(text: str, terms: Sequence[str]) -> list[tuple[int, int]]:
+    """Where words of ``terms`` stand in a text that is shown, as ranges of characters, in order."""
+    wanted = tuple({word for term in terms[:_SEARCHED_TERMS] for word in term.split()})
+    found = []
+    for match in _RUN.finditer(text):
+        folded = normalise(match[0]).split()
+        if len(folded) > 1:
+            # Where scripts know no spaces, each character is a word.
+            found += [
+                (match.start() + at, match.start() + at + 1)
+                for at, character in enumerate(match[0])
+                if normalise(character).strip() in wanted
+            ]
+        elif folded and folded[0] in wanted:
+            found.append(match.span())
+    return found
 
 
 def _pattern(terms: Sequence[str]) -> re.Pattern[str]:

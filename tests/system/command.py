@@ -70,6 +70,7 @@ class Archiver:
         *arguments: object,
         environment: Mapping[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Starts a command, which the caller ends."""
         return subprocess.Popen(
@@ -78,7 +79,7 @@ class Archiver:
             cwd=self.home,
             env=self._surroundings(environment or {}),
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             # As at a terminal, its processes are a group of their own.

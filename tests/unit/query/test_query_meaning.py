@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from reference import matches
+from query_reference import matches
 
 from archiver.index import Index, Location, Sort, prepare
 from archiver.model import Address, Mail, Part
@@ -70,7 +70,7 @@ def make_mail(luck: Random, number: int) -> Mail:
         digest=digest,
         header_digest=digest,
         size=luck.choice((100, 1024, 5000, 1 << 20)),
-        message_id=luck.choice((f"<{number}@example.com>", None)),
+        message_id=luck.choice((f"{number}@example.com", None)),
         date=luck.choice((None, 0, 1_388_534_400, 1_388_534_399, 1_400_000_000, 1_700_000_000)),
         authors=some(2),
         to=some(3),
@@ -100,7 +100,7 @@ def make_query(luck: Random, mails: list[Mail], depth: int = 0) -> Query:
         case 3:
             field = luck.choice((Field.ID, Field.ACCOUNT, Field.DIGEST, Field.TYPE))
             values = {
-                Field.ID: (one.message_id or "none@example.com").strip("<>"),
+                Field.ID: one.message_id or "none@example.com",
                 Field.ACCOUNT: luck.choice((*ACCOUNTS, "WORK", "wor")),
                 Field.DIGEST: one.digest[: luck.choice((1, 6, 20, 64))],
                 Field.TYPE: luck.choice(("pdf", "image", "PNG", "application/pdf", "app", "*")),

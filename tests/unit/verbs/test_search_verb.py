@@ -1,14 +1,12 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from archiver.cli.search import show
-from archiver.index import Hit, Index, Location, prepare
-from archiver.model import Address, Mail, Part
-from archiver.query import parse
-from archiver.verbs.search import hit_json, search
+from archiver.cli.found import show_hit
+from archiver.index import Hit, Location, Total
+from archiver.model import Address, Part
+from archiver.verbs.search import csv_rows, hit_json, total_json
 
 HIT = Hit(
     digest="ab" * 32,
@@ -55,20 +53,39 @@ def test_json_of_a_bare_hit() -> None:
     json.dumps(bare)
 
 
-def test_search(tmp_path: Path) -> None:
-    """The newest messages that hold the words are found, at most as many as asked for."""
-    index = Index.open(tmp_path / "index.db")
-    for number in range(3):
-        digest = f"{number:064x}"
-        message = Mail(digest, digest, 10, date=number, text="alpha beta")
-        index.add([(prepare(message), Location("me", f"mail/{number}", 0, 10))])
-    assert [found.date for found in search(index, parse("beta alpha", now=0.0), limit=2)] == [2, 1]
-    assert search(index, parse("gamma", now=0.0), limit=2) == []
-    index.close()
-
-
 def test_a_hit_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     """What a message says of itself reaches a terminal without what a terminal would obey."""
     nasty = "a\x1b]0;b\x07\u202ec"
-    show(replace(HIT, subject=nasty, snippet=nasty, author=Address(nasty, "x@example.com")))
+    show_hit(replace(HIT, subject=nasty, snippet=nasty, author=Address(nasty, "x@example.com")))
     assert not {"\x1b", "\x07", "\u202e"} & set(capsys.readouterr().out)
+
+
+def test_csv_of_a_hit() -> None:
+    """People and accounts are lists in a cell, and nothing begins a formula."""
+    (row,) = csv_rows(
+        [replace(HIT, subject="=1+1", to=(Address("A B", "a@x"), Address("", "c@y")))]
+    )
+    assert row == [
+        "ab" * 32,
+        "2025-07-04T12:00:00Z",
+        "Zoë <zoe@example.com>",
+        "A B <a@x>; c@y",
+        "",
+        "'=1+1",
+        "1234",
+        "amy; zoe",
+        "a.png",
+        "<1@example.com>",
+        "mail/amy/x.eml",
+    ]
+
+
+def test_json_of_totals() -> None:
+    """A row says by what it counts; that of all messages says so with null."""
+    assert total_json(Total("x@y", 2, 30), "sender") == {
+        "by": "sender",
+        "key": "x@y",
+        "messages": 2,
+        "bytes": 30,
+    }
+    assert total_json(Total("", 2, 30), None)["key"] is None

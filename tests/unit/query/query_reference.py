@@ -110,7 +110,7 @@ def _holds(term: Text, mail: Mail, accounts: Iterable[str], attached: str) -> bo
         case Field.LIST:
             return mail.list_id is not None and _inside(mail.list_id, term.text)
         case Field.ID:
-            own = (mail.message_id or "").strip("<>")
+            own = mail.message_id or ""
             return own.startswith(term.text) if term.prefix else own == term.text
         case Field.ACCOUNT:
             wanted = term.text.lower()
