@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archiver.restored import Refused
     from archiver.verbs.restore import FolderPlan, Restoring
 
-_SYSTEM_FLAGS = ("seen", "answered", "flagged", "draft", "deleted")
+_SYSTEM_FLAGS = ("seen", "answered", "flagged", "draft")
 _KEYWORD = re.compile(r"[A-Za-z0-9$_.-]+")
 _SHOWN = 10
 

@@ -5,7 +5,7 @@ whoever wants to go on makes another one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -59,10 +59,12 @@ class ImapSession:
             ProtocolError: what answers there does not speak IMAP.
             UsageError: one of the files named in the settings cannot be used.
         """
-        try:
-            return cls._open(server, limits)
-        except Untrusted as error:
-            raise with_fingerprint(error, server, lambda seen: cls._open(seen, limits)) from error
+        with _in_words_of_imap():
+            try:
+                return cls._open(server, limits)
+            except Untrusted as error:
+                told = with_fingerprint(error, server, lambda seen: cls._open(seen, limits))
+                raise told from error
 
     @classmethod
     def _open(cls, server: Server, limits: Limits) -> Self:
@@ -144,11 +146,11 @@ class ImapSession:
             )
             dialogue = ImapDialogue(wire, peer, initial="SASL-IR" in self.capabilities)
             try:
-                with explained(self._server):
+                with _in_words_of_imap(), explained(self._server):
                     sign_in(dialogue, credentials, auth=auth)
-            except ArchiverError as error:
+            except ArchiverError:
                 self.drop()
-                raise _in_words_of_imap(error) from error
+                raise
             wire.state = "AUTH"
         with explained(self._server):
             self.capabilities = self._client.renew_capabilities()
@@ -321,19 +323,25 @@ class FolderRefused(ServerUnavailable):
     """The server does not do what we ask with a folder."""
 
 
-def _in_words_of_imap(error: ArchiverError) -> ArchiverError:
-    """An error of signing in, without the names that things have in POP3."""
-    error.message = _renamed(error.message)
-    error.hint = _renamed(error.hint)
-    return error
+_WORDS = (
+    ("USER and PASS", "LOGIN"),
+    ("pop3s://", "imaps://"),
+    ("pop3://", "imap://"),
+    ("POP3", "IMAP"),
+    ("STLS", "STARTTLS"),
+    ("usually 995", "usually 993"),
+    ("usually 110", "usually 143"),
+    ("STARTTLS 110", "STARTTLS 143"),
+)
 
 
-def _renamed(text: str) -> str:
-    for said, meant in (
-        ("USER and PASS", "LOGIN"),
-        ("pop3s://", "imaps://"),
-        ("pop3://", "imap://"),
-        ("POP3", "IMAP"),
-    ):
-        text = text.replace(said, meant)
-    return text
+@contextmanager
+def _in_words_of_imap() -> Iterator[None]:
+    """Gives errors of the layers that IMAP shares with POP3 the names that things have here."""
+    try:
+        yield
+    except ArchiverError as error:
+        for said, meant in _WORDS:
+            error.message = error.message.replace(said, meant)
+            error.hint = error.hint.replace(said, meant)
+        raise

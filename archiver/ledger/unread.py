@@ -78,14 +78,20 @@ def fetched_at(ledger: Ledger, digest: str) -> int | None:
     return None if found is None else int(found)
 
 
-def unread_messages(ledger: Ledger, store_url: str) -> int:
-    """How many messages in a store are in batches that were never read for the index."""
+def unread_messages(ledger: Ledger, store_url: str, *, anew: bool = False) -> int:
+    """How many messages for a store are in batches that were never read for the index.
+
+    Args:
+        ledger: the ledger.
+        store_url: where the store is.
+        anew: no mark counts.
+    """
     return int(
         ledger.value(
             "SELECT count(*) FROM stores s JOIN accounts a ON a.store_id = s.id"
             " JOIN batches b ON b.account_id = a.id JOIN messages m ON m.batch_id = b.id"
-            " WHERE s.url = ? AND b.indexed_at IS NULL AND m.offset NOTNULL",
-            (store_url,),
+            " WHERE s.url = ? AND (? OR b.indexed_at IS NULL) AND m.offset NOTNULL",
+            (store_url, anew),
         )
     )
 

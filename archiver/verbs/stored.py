@@ -14,10 +14,16 @@ from typing import BinaryIO, cast
 
 from archiver.config import StoreSettings
 from archiver.errors import ArchiverError, IntegrityError, MessageError
-from archiver.index import Hit, Location
+from archiver.index import INDEX_VERSION, Hit, Location
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import accounts_of, capabilities
-from archiver.ledger.unread import Spooled, fetched_at, spooled, unread_messages
+from archiver.ledger.unread import (
+    Spooled,
+    fetched_at,
+    index_made_by,
+    spooled,
+    unread_messages,
+)
 from archiver.state import StatePaths
 from archiver.store import (
     ObjectMissing,
@@ -64,8 +70,11 @@ class StoredMessages:
 
     def unindexed(self) -> int:
         """How many archived messages the index may lack, as far as the ledger knows."""
-        url = canonical_url(self._store.url)
-        return 0 if self._ledger is None else unread_messages(self._ledger, url)
+        if self._ledger is None:
+            return 0
+        # Marks of another index say nothing of this one.
+        anew = index_made_by(self._ledger) != str(INDEX_VERSION)
+        return unread_messages(self._ledger, canonical_url(self._store.url), anew=anew)
 
     @contextmanager
     def read(self, source: Source) -> Iterator[BinaryIO]:

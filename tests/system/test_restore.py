@@ -1,15 +1,17 @@
 """Restoring into a real IMAP server: everything arrives, as it is, each message once."""
 
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 from command import PASSWORD, one_clear_line
 from restores import ODD, SECRET, Account, Archive, Restorer, account_on, archived, letter
 
+from archiver.state import AccountLock
 from infra.dovecot_imap import DovecotImap
 from infra.relay import Relay
 
@@ -254,7 +256,9 @@ def test_wrong_password_and_no_server(restore: Restorer, account: Account) -> No
     assert "user name or password is wrong" in one_clear_line(done)
     with Relay(account.server.imap_port) as relay:
         port = relay.port
-    assert "refuses connections" in one_clear_line(restore(account.url("M", port=port), code=5))
+    gone = restore(account.url("M", port=port), code=5)
+    assert "refuses connections" in one_clear_line(gone)
+    assert "POP3" not in gone.stderr
 
 
 def test_starttls_and_its_lack(restore: Restorer, account: Account) -> None:
@@ -310,3 +314,20 @@ def test_damage_costs_its_own_message(
     (done,) = restore.records(account.url("Mail"), code=7)
     assert [one["digest"] for one in done["refusals"]] == [spoilt.stem]
     assert account.everything().total() == done["appended"] == 1
+
+
+def test_what_is_not_indexed_is_told(restore: Restorer, account: Account) -> None:
+    """A restore that may lack archived messages says so, and ends with 3."""
+    with closing(sqlite3.connect(restore.state / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE batches SET indexed_at = NULL")
+    done = restore(account.url("Mail"), code=3)
+    assert f"{COUNT + 5} archived messages are not in the index yet" in done.stderr
+
+
+def test_one_at_a_time(restore: Restorer, account: Account) -> None:
+    """While another one restores into the account, a second ends with 8."""
+    restore("eight", account.url("Mail"))
+    name = f"{account.user}@127.0.0.1:{account.server.imap_port} (IMAP)"
+    with AccountLock(restore.state / "locks", name, "restore"):
+        done = restore(account.url("Mail"), code=8)
+    assert "in use by archiver restore" in one_clear_line(done)

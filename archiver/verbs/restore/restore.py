@@ -225,7 +225,7 @@ def restoring(
     with ExitStack() as stack:
         index = stack.enter_context(closing(Index.open(paths.index, read_only=True)))
         paths.create()
-        stack.enter_context(AccountLock(paths.locks, f"restore {target.name}", "restore"))
+        stack.enter_context(AccountLock(paths.locks, f"{target.name} (IMAP)", "restore"))
         stored = stack.enter_context(stored_messages(store, paths, threads=THREADS))
         restored = stack.enter_context(Restored.open(paths.restored))
         made = Restoring(target, restored, Reader(index, stored), reporter, stop)
