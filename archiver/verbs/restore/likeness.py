@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 _CHUNK = 1 << 16
 _ENDS = re.compile(rb"\r*\n")
-_LONE = re.compile(rb"(?<!\r)\n")
 # Some servers write this in place of NUL, which a string of theirs cannot hold.
 _NULS = bytes.maketrans(b"\0", b"\x80")
 
@@ -52,8 +51,10 @@ class Liking:
         kept = len(whole) - len(whole.rstrip(b"\r"))
         self._rest = whole[len(whole) - kept :]
         whole = whole[: len(whole) - kept]
-        self._lone += len(_LONE.findall(whole))
-        self._put(_ENDS.sub(b"\n", whole))
+        self._lone += whole.count(b"\n") - whole.count(b"\r\n")
+        # What is usual is quick, and the rest right.
+        usual = b"\r\r\n" not in whole
+        self._put(whole.replace(b"\r\n", b"\n") if usual else _ENDS.sub(b"\n", whole))
 
     def _put(self, text: bytes) -> None:
         if not text:
@@ -65,7 +66,7 @@ class Liking:
         body = text.rstrip(b"\n")
         if body:
             self._hashed.update(b"\n" * self._blank)
-            self._hashed.update(body.translate(_NULS))
+            self._hashed.update(body.translate(_NULS) if self._nuls else body)
             self._blank = 0
         self._blank += len(text) - len(body)
 
