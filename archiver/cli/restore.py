@@ -1,7 +1,6 @@
 """``restore``: puts archived messages into folders of an IMAP account."""
 
 import re
-import time
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from archiver.cli import options
 from archiver.cli.output import complain, octets, print_json, say
 from archiver.cli.progress import reporter
+from archiver.cli.search import QUERY, parsed
 from archiver.cli.shown import harmless
 from archiver.cli.stopping import stopping
 from archiver.cli.takes import takes
@@ -31,10 +31,7 @@ _SHOWN = 10
 @takes(TARGET, options.STORE, options.PLACE)
 def command(
     *,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="QUERY", help="What to restore, as for search; default: all."),
-    ] = None,
+    query: Annotated[list[str] | None, QUERY] = None,
     url: Annotated[
         str,
         typer.Argument(
@@ -69,14 +66,13 @@ def command(
 
     Folders that are missing are made. Run again it goes on where it ended, and puts nothing twice,
     also after it was killed. Messages that the server refuses are listed, and the exit code is 3.
+    A query with a minus stands behind --, so that no option that was mistyped is taken for one.
     """
-    from archiver.query import parse
     from archiver.state import StatePaths
     from archiver.verbs.restore import Pattern, Target, restoring
 
     place = parse_folder(url)
-    typed = " ".join(words or ())
-    query = parse(typed, now=time.time())
+    wanted = parsed(query)
     # What is said of a mailbox is said of the one that mail goes to.
     found = options.stored({name: one for name, one in given.items() if name not in TARGET})
     state = Path(found.state)
@@ -87,11 +83,11 @@ def command(
         name, session = target_sessions(account, state, stop)
         target = Target(name, pattern, session, chosen, again)
         with restoring(
-            found.store, StatePaths(state), target, query, reporter=shown, stop=stop
+            found.store, StatePaths(state), target, wanted, reporter=shown, stop=stop
         ) as restore:
             _warn(restore)
             if not restore.folders:
-                raise NothingMatched(f"nothing matches {typed}".rstrip())
+                raise NothingMatched("nothing in the archive matches")
             if dry_run:
                 _plan(restore, as_json=as_json)
                 return

@@ -331,3 +331,11 @@ def test_one_at_a_time(restore: Restorer, account: Account) -> None:
     with AccountLock(restore.state / "locks", name, "restore"):
         done = restore(account.url("Mail"), code=8)
     assert "in use by archiver restore" in one_clear_line(done)
+
+
+def test_queries(restore: Restorer, account: Account) -> None:
+    """A query chooses what is restored; a mistyped option is not taken for one."""
+    restore("before:2018", "has:nothing", account.url("A"), code=2)
+    restore("letter", "--dryrun", account.url("A"), code=2)
+    (done,) = restore.records("letter", "before:2018", account.url("A"))
+    assert done["appended"] == 4
