@@ -22,6 +22,7 @@ from archiver.cli import (
     release,
     restore,
     search,
+    show,
     stages,
     stats,
     status,
@@ -52,6 +53,7 @@ app.command("release")(release.command)
 app.command("rebuild")(rebuild.command)
 app.command("search", epilog=search.EXAMPLES, context_settings=search.CONTEXT)(search.command)
 app.command("stats", context_settings=search.CONTEXT)(stats.command)
+app.command("show")(show.command)
 app.command("restore")(restore.command)
 app.command("parse")(parse.command)
 app.command("audit")(audit.command)

@@ -10,8 +10,16 @@ from archiver.errors import ArchiverError
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """One object on one line of stdout."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+    """One object on one line of stdout, in which nothing is left that a terminal would obey."""
+    text = json.dumps(record, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(map(_escaped, text))
+    sys.stdout.write(f"{text}\n")
+
+
+def _escaped(character: str) -> str:
+    """A character as JSON may have it anywhere in a string (RFC 8259 section 7)."""
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def say(line: str = "") -> None:

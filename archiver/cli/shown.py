@@ -15,6 +15,29 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain)
 
 
+# What text has to say how it may be broken or joined shows nothing and can hide nothing here.
+_SILENT = dict.fromkeys((0xAD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
+_KEPT = "\u200c\u200d"
+
+
+def readable(line: str) -> str:
+    """A line of a message's text, without what moves a cursor, and as it was meant to be read.
+
+    Spaces of all widths are spaces, marks without a width are gone; the joiners that scripts and
+    pictures are written with stay.
+    """
+    if line.isprintable():
+        return line
+    line = line.translate(_SILENT).expandtabs()
+    return "".join(map(_readable, line))
+
+
+def _readable(character: str) -> str:
+    if character.isprintable() or character in _KEPT:
+        return character
+    return " " if character.isspace() and character > "\x85" else "\N{REPLACEMENT CHARACTER}"
+
+
 class Shown:
     """Shows the beginning of a message as it comes.
 

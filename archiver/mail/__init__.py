@@ -1,5 +1,22 @@
+from archiver.mail.nested import NESTING_LIMIT, Number, Numbered, part_of
 from archiver.mail.parts import PartSink
 from archiver.mail.reader import read_header, read_mail
 from archiver.mail.record import mail_json
+from archiver.mail.view import ListedPart, ShownText, View, html_part, part_numbers, view_mail
 
-__all__ = ["PartSink", "mail_json", "read_header", "read_mail"]
+__all__ = [
+    "NESTING_LIMIT",
+    "ListedPart",
+    "Number",
+    "Numbered",
+    "PartSink",
+    "ShownText",
+    "View",
+    "html_part",
+    "mail_json",
+    "part_numbers",
+    "part_of",
+    "read_header",
+    "read_mail",
+    "view_mail",
+]

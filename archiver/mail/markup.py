@@ -17,8 +17,8 @@ TAG_LIMIT = 20_000
 
 # Only single characters are repeated possessively: Python 3.11.2 repeats groups so wrongly.
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*+)[^<>]*+>")
-_COMMENT = re.compile(r"<!--(?:(?!-->).)*(?:-->)?|<[!?][^<>]*+>?", re.DOTALL)
-_HIDDEN = re.compile(
+COMMENT = re.compile(r"<!--(?:(?!-->).)*(?:-->)?|<[!?][^<>]*+>?", re.DOTALL)
+HIDDEN = re.compile(
     r"<(script|style|title)\b[^<>]*+>[^<]*(?:<(?!/\1\b)[^<]*)*", re.IGNORECASE | re.DOTALL
 )
 _LAID_OUT = frozenset(("caption", "dd", "dl", "dt", "li", "ol", "table", "tbody")).union(
@@ -28,7 +28,7 @@ _BLOCK = _LAID_OUT.union(
     ("address", "article", "aside", "blockquote", "br", "center", "div", "footer", "form"),
     ("h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "p", "pre", "section"),
 )
-_LONG_NUMBER = re.compile(r"&#(?=[0-9]{8}|[xX][0-9A-Fa-f]{8})")
+LONG_NUMBER = re.compile(r"&#(?=[0-9]{8}|[xX][0-9A-Fa-f]{8})")
 _SPACES = re.compile(r"[^\S\n]++")
 _LINES = re.compile(r" ?(?:\n ?)+")
 
@@ -45,7 +45,7 @@ def html_text(markup: str, defects: set[str]) -> str:
         defects.add("html-cut")
         markup = markup[:HTML_LIMIT]
     markup = markup.replace("\0", " ")
-    plain, tags = _TAG.subn(_plain_tag, _COMMENT.sub("", markup))
+    plain, tags = _TAG.subn(_plain_tag, COMMENT.sub("", markup))
     if tags <= TAG_LIMIT:
         text = _laid_out(plain)
         if text is not None:
@@ -94,9 +94,9 @@ def _too_deep(tree: object) -> bool:
 
 def stripped(markup: str) -> str:
     """A document without its tags, in linear time, for what cannot be laid out."""
-    text = _HIDDEN.sub("", _COMMENT.sub("", markup))
+    text = HIDDEN.sub("", COMMENT.sub("", markup))
     text = _TAG.sub(_break, text)
-    text = html.unescape(_LONG_NUMBER.sub("&amp;#", text))
+    text = html.unescape(LONG_NUMBER.sub("&amp;#", text))
     return _LINES.sub("\n", _SPACES.sub(" ", text)).strip()
 
 

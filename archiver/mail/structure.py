@@ -26,13 +26,15 @@ class Leaf:
     """A body that holds no other: octets from ``start`` up to ``end`` of the message, encoded.
 
     ``attached`` is true for what is meant to be saved and not to be shown, itself or with the
-    multipart around it (RFC 2183 section 2.9).
+    multipart around it (RFC 2183 section 2.9). ``alternative`` is where the outermost
+    multipart/alternative around it begins, whose leaves say the same (RFC 2046 section 5.1.4).
     """
 
     entity: Entity
     start: int
     end: int
     attached: bool
+    alternative: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,10 @@ class _Pass:
         attached = entity.disposition not in (None, "inline")
         attached |= parent is not None and parent.leaf.attached
         start = self._octets.offset
-        self._open(Leaf(entity, start, start, attached))
+        alternative = None if parent is None else parent.leaf.alternative
+        if alternative is None and entity.type == "multipart/alternative":
+            alternative = start
+        self._open(Leaf(entity, start, start, attached, alternative))
         return fields
 
     def _open(self, leaf: Leaf) -> None:

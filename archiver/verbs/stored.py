@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from archiver.config import StoreSettings
 from archiver.errors import ArchiverError, IntegrityError, MessageError
-from archiver.index import INDEX_VERSION, Hit, Location
+from archiver.index import INDEX_VERSION, Location
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import accounts_of, capabilities
+from archiver.ledger.archived import Archived, archived
 from archiver.ledger.unread import (
     Spooled,
     fetched_at,
@@ -48,6 +49,22 @@ class Source:
     places: tuple[Location, ...]
 
 
+class Named(Protocol):
+    """A message whose octets somebody wants, such as a hit of the index."""
+
+    @property
+    def digest(self) -> str:
+        """Its digest."""
+
+    @property
+    def size(self) -> int:
+        """How many octets it has."""
+
+    @property
+    def places(self) -> tuple[Location, ...]:
+        """Where they lie in the store."""
+
+
 class StoredMessages:
     """Gives octets out; see ``stored_messages``.
 
@@ -59,10 +76,14 @@ class StoredMessages:
         self._ledger = ledger
         self._spool = spool
 
-    def locate(self, hit: Hit) -> Source:
+    def locate(self, message: Named) -> Source:
         """Where the octets of a message lie."""
-        near = () if self._ledger is None else tuple(spooled(self._ledger, hit.digest))
-        return Source(hit.digest, hit.size, near, hit.places)
+        near = () if self._ledger is None else tuple(spooled(self._ledger, message.digest))
+        return Source(message.digest, message.size, near, message.places)
+
+    def known(self, prefix: str, limit: int) -> list[Archived]:
+        """Messages that the ledger knows, indexed or not; see ``ledger.archived``."""
+        return [] if self._ledger is None else archived(self._ledger, prefix, limit)
 
     def fetched_at(self, digest: str) -> int | None:
         """When a message was fetched, seconds since the epoch; None where nobody knows."""
