@@ -8,6 +8,7 @@ ones; shorter ones by looking through all of them.
 A condition is never NULL, so that it can be negated.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ _ROLES: Final = {
     Field.BCC: (Role.BCC,),
     Field.ANYONE: tuple(Role),
 }
+_IN_TABLE: Final = "messages.id IN (SELECT rowid FROM words WHERE words MATCH ?)"
+_LIKE_ADDRESSES: Final = "SELECT rowid FROM address_grams WHERE address_grams MATCH ?"
+_LIKE_NAMES: Final = "SELECT rowid FROM name_grams WHERE name_grams MATCH ?"
+_MANY: Final = 5_000
 _NEVER: Final = ("0", ())
 _ALWAYS: Final = ("1", ())
 
@@ -52,19 +57,40 @@ Condition = tuple[str, Sequence[object]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of the index.
+    """What is asked of the index: rows of ``messages`` for which all of it holds.
 
     Attributes:
-        condition: what must hold of a row of ``messages``.
-        parameters: for its question marks.
-        words: an expression for the full-text table that ranks what was found; empty for none.
+        words: an expression that the full-text table has to match; empty for none.
+        rest: a condition on the row besides.
+        parameters: for the question marks of ``rest``.
         terms: texts that a snippet should show, normalised.
     """
 
-    condition: str
-    parameters: tuple[object, ...]
     words: str
+    rest: str
+    parameters: tuple[object, ...]
     terms: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """All of it as one condition, with ``values`` for its question marks."""
+        return f"{_IN_TABLE} AND ({self.rest})" if self.words else self.rest
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        """What the question marks of ``condition`` stand for."""
+        return (self.words, *self.parameters) if self.words else self.parameters
+
+    @property
+    def rows(self) -> str:
+        """What follows SELECT to get the rows as they are found, with ``values``.
+
+        Unlike ``condition`` it lets SQLite stop early, since nothing is gathered beforehand.
+        """
+        if not self.words:
+            return f"FROM messages WHERE {self.rest}"
+        joined = "FROM words CROSS JOIN messages ON messages.id = words.rowid"
+        return f"{joined} WHERE words MATCH ? AND ({self.rest})"
 
 
 def prepare_connection(connection: sqlite3.Connection) -> None:
@@ -72,16 +98,15 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
     for name, arguments, function in (
         ("in_address", 3, _in_address),
         ("in_words", 2, _in_words),
+        ("has_words", 3, _has_words),
     ):
         connection.create_function(name, arguments, function, deterministic=True)
 
 
 def ask(connection: sqlite3.Connection, query: Query) -> Asked:
     """How the index answers a query; ``connection`` tells where terms occur at all."""
-    condition, parameters = _Asking(connection).condition(query)
-    texts = sought(query)
-    ranked = " OR ".join(quoted(text) for text in texts)
-    return Asked(condition, tuple(parameters), ranked, tuple(texts))
+    words, (rest, parameters) = _Asking(connection).split(query)
+    return Asked(words, rest, tuple(parameters), tuple(sought(query)))
 
 
 def quoted(text: str) -> str:
@@ -113,8 +138,8 @@ class _Asking:
 
     def condition(self, query: Query) -> Condition:
         match query:
-            case All(terms):
-                return self._all(terms)
+            case All():
+                return self._all(query)
             case Either(terms):
                 return _joined(" OR ", [self.condition(term) for term in terms], _NEVER)
             case Not(term):
@@ -125,18 +150,22 @@ class _Asking:
             case Sized(larger, smaller):
                 return _sized(larger, smaller)
             case HasAttachment():
-                return "EXISTS (SELECT 1 FROM parts WHERE parts.message = messages.id)", ()
+                return "messages.id IN (SELECT message FROM parts)", ()
             case Text():
                 return self._text(query)
 
-    def _all(self, terms: Sequence[Query]) -> Condition:
+    def split(self, query: Query) -> tuple[str, Condition]:
+        """What the full-text table alone can answer of a query, and the rest of it."""
+        terms = query.terms if isinstance(query, All) else (query,)
         # Beside others, a word without a letter or digit is passed over, as a person would.
         said = [term for term in terms if not _says_nothing(term)] or terms[:1]
-        alone = [words for term in said if (words := self._words_alone(term))]
-        conditions = [self.condition(term) for term in said if not self._words_alone(term)]
-        if alone:
-            conditions.insert(0, _in_table(" AND ".join(alone)))
-        return _joined(" AND ", conditions, _ALWAYS)
+        alone = [self._words_alone(term) for term in said]
+        rest = [self.condition(term) for term, words in zip(said, alone, strict=True) if not words]
+        return " AND ".join(filter(None, alone)), _joined(" AND ", rest, _ALWAYS)
+
+    def _all(self, query: All) -> Condition:
+        words, rest = self.split(query)
+        return _joined(" AND ", [_in_table(words), rest], _ALWAYS) if words else rest
 
     def _words_alone(self, term: Query) -> str:
         """What to ask of the full-text table where it has the whole answer, else nothing."""
@@ -149,15 +178,12 @@ class _Asking:
         return ""
 
     def _is_inside(self, folded: str) -> bool:
-        """Whether a text occurs inside an address or a file name."""
-        if len(folded) < _TRIGRAM:
-            return False
-        (found,) = self._connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM address_grams WHERE address_grams MATCH ?1)"
-            " OR EXISTS (SELECT 1 FROM name_grams WHERE name_grams MATCH ?1)",
-            (quoted(folded),),
-        ).fetchone()
-        return bool(found)
+        """Whether a text occurs inside an address, a name or a file name."""
+        people = self._first(*_people_like(folded))
+        return people or (len(folded) >= _TRIGRAM and self._first(_LIKE_NAMES, quoted(folded)))
+
+    def _first(self, sql: str, value: str) -> bool:
+        return self._connection.execute(f"{sql} LIMIT 1", (value,)).fetchone() is not None
 
     def _text(self, term: Text) -> Condition:
         folded = _folded(term.text)
@@ -178,36 +204,83 @@ class _Asking:
             case Field.SUBJECT | Field.BODY | Field.ATTACHMENT:
                 return _in_table(_expression(folded, term))
             case Field.FILENAME:
-                return _in_file_names(folded)
+                return self._in_file_names(folded)
             case Field.LIST:
                 sql = "SELECT id FROM lists WHERE in_words(name, ?)"
                 return f"coalesce(messages.list IN ({sql}), 0)", (folded,)
             case _:
-                return _in_addresses(folded, term)
+                return self._in_addresses(folded, term)
 
     def _anywhere(self, folded: str, term: Text) -> Condition:
         words = _in_table(_expression(folded, term))
         if not self._is_inside(folded):
             return words
-        grams = quoted(folded)
-        addresses = "SELECT rowid FROM address_grams WHERE address_grams MATCH ?"
-        names = "SELECT rowid FROM name_grams WHERE name_grams MATCH ?"
-        inside = (
-            f"messages.id IN (SELECT message FROM message_addresses WHERE address IN ({addresses}))"
-            f" OR messages.id IN (SELECT message FROM parts WHERE name IN ({names}))"
-        )
-        return _joined(" OR ", [words, (inside, (grams, grams))], _NEVER)
+        sql, value = _people_like(folded)
+        conditions = [words, self._of("message_addresses", "address", "", sql, (value,))]
+        if len(folded) >= _TRIGRAM:
+            files = self._of("parts", "name", "", _LIKE_NAMES, (quoted(folded),))
+            conditions.append(files)
+        return _joined(" OR ", conditions, _NEVER)
+
+    def _in_addresses(self, folded: str, term: Text) -> Condition:
+        near, values = "", []
+        if len(folded) >= _TRIGRAM:
+            near = f"id IN ({_LIKE_ADDRESSES}) AND "
+            values = [quoted(folded)]
+        mailboxes = f"SELECT id FROM addresses WHERE {near}in_address(name, address, ?)"
+        wanted = f"{folded}*" if term.prefix else folded
+        roles = ", ".join(str(int(role)) for role in _ROLES[term.field])
+        in_role = f"AND role IN ({roles})"
+        return self._of("message_addresses", "address", in_role, mailboxes, (*values, wanted))
+
+    def _in_file_names(self, folded: str) -> Condition:
+        near, values = "", []
+        if len(folded) >= _TRIGRAM:
+            near = f"id IN ({_LIKE_NAMES}) AND "
+            values = [quoted(folded)]
+        sql = f"SELECT id FROM names WHERE {near}in_words(name, ?)"
+        return self._of("parts", "name", "", sql, (*values, folded))
+
+    def _of(
+        self, table: str, column: str, more: str, sql: str, values: Sequence[object]
+    ) -> Condition:
+        """Messages with such a row: gathered where there are few, looked up where there are many.
+
+        Args:
+            table: the table that has messages.
+            column: which of it has to be what ``sql`` selects.
+            more: a condition besides.
+            sql: selects rows of what messages have in common.
+            values: for its question marks.
+        """
+        found = [row[0] for row in self._connection.execute(sql, values)]
+        if not found:
+            return _NEVER
+        named = f"{column} IN (SELECT value FROM json_each(?)) {more}"
+        rows = (json.dumps(found),)
+        (count,) = self._connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {named} LIMIT {_MANY})", rows
+        ).fetchone()
+        if count < _MANY:
+            return f"messages.id IN (SELECT message FROM {table} WHERE {named})", rows
+        return f"EXISTS (SELECT 1 FROM {table} WHERE message = messages.id AND {named})", rows
 
     def _message_id(self, term: Text) -> Condition:
         if term.prefix:
             return "coalesce(message_id GLOB ?, 0)", (f"{_literal(term.text)}*",)
-        name = term.text
-        thread = find_thread(self._connection, name)
+        thread = find_thread(self._connection, term.text)
         if thread is None:
             return _NEVER
-        threads = "SELECT ?1 UNION SELECT thread FROM merged WHERE now = ?1".replace("?1", "?")
+        threads = "SELECT ? UNION SELECT thread FROM merged WHERE now = ?"
         rows = f"SELECT id FROM messages WHERE thread IN ({threads}) AND message_id = ?"
-        return f"messages.id IN ({rows})", (thread, thread, name)
+        return f"messages.id IN ({rows})", (thread, thread, term.text)
+
+
+def _people_like(folded: str) -> tuple[str, str]:
+    """What selects the mailboxes that a text occurs in, by address or name."""
+    if len(folded) >= _TRIGRAM:
+        return _LIKE_ADDRESSES, quoted(folded)
+    return "SELECT id FROM addresses WHERE has_words(name, address, ?)", folded
 
 
 def _says_nothing(term: Query) -> bool:
@@ -229,30 +302,7 @@ def _expression(folded: str, term: Text) -> str:
 
 
 def _in_table(expression: str) -> Condition:
-    return "messages.id IN (SELECT rowid FROM words WHERE words MATCH ?)", (expression,)
-
-
-def _in_addresses(folded: str, term: Text) -> Condition:
-    near, values = "", []
-    if len(folded) >= _TRIGRAM:
-        near = "id IN (SELECT rowid FROM address_grams WHERE address_grams MATCH ?) AND "
-        values = [quoted(folded)]
-    roles = ", ".join(str(int(role)) for role in _ROLES[term.field])
-    mailboxes = f"SELECT id FROM addresses WHERE {near}in_address(name, address, ?)"
-    sql = (
-        "messages.id IN (SELECT message FROM message_addresses"
-        f" WHERE address IN ({mailboxes}) AND role IN ({roles}))"
-    )
-    return sql, (*values, f"{folded}*" if term.prefix else folded)
-
-
-def _in_file_names(folded: str) -> Condition:
-    near, values = "", []
-    if len(folded) >= _TRIGRAM:
-        near = "id IN (SELECT rowid FROM name_grams WHERE name_grams MATCH ?) AND "
-        values = [quoted(folded)]
-    names = f"SELECT id FROM names WHERE {near}in_words(name, ?)"
-    return f"messages.id IN (SELECT message FROM parts WHERE name IN ({names}))", (*values, folded)
+    return _IN_TABLE, (expression,)
 
 
 def _digest(prefix: str) -> Condition:
@@ -273,8 +323,7 @@ def _type(term: Text) -> Condition:
     kind = _literal(term.text.lower()) + ("*" if term.prefix else "")
     patterns = (kind,) if "/" in term.text else (kind, f"{kind}/*", f"*/{kind}")
     matches = " OR ".join("lower(type) GLOB ?" for _ in patterns)
-    sql = f"SELECT 1 FROM parts WHERE parts.message = messages.id AND ({matches})"
-    return f"EXISTS ({sql})", patterns
+    return f"messages.id IN (SELECT message FROM parts WHERE {matches})", patterns
 
 
 def _literal(text: str) -> str:
@@ -312,3 +361,8 @@ def _in_address(name: str, address: str, wanted: str) -> bool:
 def _in_words(name: str, wanted: str) -> bool:
     """Whether a text is a part of a name."""
     return wanted in _folded(name)
+
+
+def _has_words(name: str, address: str, wanted: str) -> bool:
+    """Whether a mailbox has these very words in its name or address."""
+    return f" {wanted} " in f" {_folded(f'{name} {address}')} "

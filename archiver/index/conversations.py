@@ -41,16 +41,16 @@ def conversations(
     """The conversations that a query finds: ``limit`` of them after the first ``offset``."""
     asked = ask(connection, query)
     rows = connection.execute(
-        f"SELECT {THREAD} AS one, count(*) FROM messages WHERE {asked.condition}"
+        f"SELECT {THREAD} AS one, count(*), group_concat(messages.id) {asked.rows}"
         " GROUP BY one ORDER BY max(date) DESC, one DESC LIMIT ? OFFSET ?",
-        (*asked.parameters, limit, offset),
+        (*asked.values, limit, offset),
     ).fetchall()
     found = []
-    for thread, matched in rows:
+    for thread, matched, numbers in rows:
         hits = connection.execute(
-            f"SELECT {COLUMNS} FROM messages WHERE {_OF_THREAD} AND ({asked.condition})"
+            f"SELECT {COLUMNS} FROM messages WHERE id IN (SELECT value FROM json_each(?))"
             " ORDER BY date DESC, messages.id DESC LIMIT ?",
-            (thread, thread, *asked.parameters, _MATCHES_SHOWN),
+            (f"[{numbers}]", _MATCHES_SHOWN),
         ).fetchall()
         messages = connection.execute(
             f"SELECT count(*) FROM messages WHERE {_OF_THREAD}", (thread, thread)

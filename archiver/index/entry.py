@@ -31,7 +31,6 @@ class Words:
     """The normalised words of a message, by the columns of the full-text index."""
 
     subject: str
-    addresses: str
     body: str
     names: str
     attached: str
@@ -102,7 +101,6 @@ def prepare(mail: Mail, attached: Mapping[str, str] = NOTHING_ATTACHED) -> Entry
         attachments=attachments,
         words=Words(
             subject=normalise(mail.subject),
-            addresses=normalise("\n".join(f"{a.name}\n{a.address}" for _, a in people)),
             body=normalise(text.decode(errors="ignore")),
             names=normalise("\n".join(part.name or "" for part in attachments)),
             attached=_attached(attachments, attached),

@@ -28,7 +28,7 @@ _PAGE: Final = 500
 # Sorting so many takes as long as walking the index of dates past a hundred times as many.
 _FEW: Final = 2_000
 
-COLUMNS: Final = f"messages.id, digest, message_id, date, subject, size, list, {THREAD}"
+COLUMNS: Final = "messages.id, digest, message_id, date, messages.subject, size, list, " + THREAD
 """Of ``messages``, what ``hit_of`` needs."""
 
 
@@ -82,27 +82,22 @@ def find(
 def _ordered(
     connection: sqlite3.Connection, asked: Asked, sort: Sort
 ) -> tuple[str, tuple[object, ...]]:
-    condition, values = asked.condition, asked.parameters
-    if sort is Sort.RELEVANCE and asked.words:
-        sql = (
-            f"SELECT {COLUMNS} FROM messages LEFT JOIN (SELECT rowid AS found,"
-            " bm25(words, 1.0, 8.0, 4.0, 3.0, 0.5) AS score FROM words WHERE words MATCH ?)"
-            f" ON found = messages.id WHERE {condition}"
-            " ORDER BY score IS NULL, score, date DESC, messages.id DESC"
-        )
-        return sql, (asked.words, *values)
-    if sort is Sort.SIZE:
-        order = "size DESC, messages.id DESC"
-        return f"SELECT {COLUMNS} FROM messages WHERE {condition} ORDER BY {order}", values
-    walked = "INDEXED BY messages_by_date" if _is_much(connection, asked) else "NOT INDEXED"
-    sql = f"SELECT {COLUMNS} FROM messages {walked} WHERE {condition}"
-    return f"{sql} ORDER BY date DESC, messages.id DESC", values
+    newest = "date DESC, messages.id DESC"
+    match sort:
+        case Sort.RELEVANCE if asked.words:
+            best = "bm25(words, 1.0, 8.0, 3.0, 0.5)"
+            return f"SELECT {COLUMNS} {asked.rows} ORDER BY {best}, {newest}", asked.values
+        case Sort.SIZE:
+            return f"SELECT {COLUMNS} {asked.rows} ORDER BY size DESC, {newest}", asked.values
+    if not _is_much(connection, asked):
+        return f"SELECT {COLUMNS} {asked.rows} ORDER BY {newest}", asked.values
+    walked = f"messages INDEXED BY messages_by_date WHERE {asked.condition}"
+    return f"SELECT {COLUMNS} FROM {walked} ORDER BY {newest}", asked.values
 
 
 def _is_much(connection: sqlite3.Connection, asked: Asked) -> bool:
     found = connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM messages WHERE {asked.condition} LIMIT ?)",
-        (*asked.parameters, _FEW),
+        f"SELECT count(*) FROM (SELECT 1 {asked.rows} LIMIT ?)", (*asked.values, _FEW)
     )
     return int(found.fetchone()[0]) >= _FEW
 
@@ -110,8 +105,8 @@ def _is_much(connection: sqlite3.Connection, asked: Asked) -> bool:
 def count(connection: sqlite3.Connection, query: Query) -> int:
     """How many messages a query asks for."""
     asked = ask(connection, query)
-    sql = f"SELECT count(*) FROM messages WHERE {asked.condition}"
-    return int(connection.execute(sql, asked.parameters).fetchone()[0])
+    found = connection.execute(f"SELECT count(*) {asked.rows}", asked.values)
+    return int(found.fetchone()[0])
 
 
 def each(connection: sqlite3.Connection, query: Query) -> Iterator[Hit]:
@@ -121,7 +116,7 @@ def each(connection: sqlite3.Connection, query: Query) -> Iterator[Hit]:
     while rows := connection.execute(
         f"SELECT {COLUMNS} FROM messages WHERE ({asked.condition}) AND messages.id > ?"
         " ORDER BY messages.id LIMIT ?",
-        (*asked.parameters, last, _PAGE),
+        (*asked.values, last, _PAGE),
     ).fetchall():
         for row in rows:
             yield hit_of(connection, row, None)

@@ -61,8 +61,16 @@ _TABLES: Final = (
     ) STRICT
     """,
     """
+    CREATE TABLE dictionaries (
+        id INTEGER PRIMARY KEY,
+        since INTEGER NOT NULL,
+        octets BLOB NOT NULL
+    ) STRICT
+    """,
+    """
     CREATE TABLE blocks (
         id INTEGER PRIMARY KEY,
+        dictionary INTEGER REFERENCES dictionaries(id),
         octets BLOB NOT NULL
     ) STRICT
     """,
@@ -131,7 +139,7 @@ _TABLES: Final = (
     "CREATE INDEX messages_by_name ON parts (name, message) WHERE name IS NOT NULL",
     f"""
     CREATE VIRTUAL TABLE words USING fts5(
-        body, subject, addresses, names, attached, content='', tokenize='{_TOKENIZER}'
+        body, subject, names, attached, content='', tokenize='{_TOKENIZER}'
     )
     """,
     "CREATE VIRTUAL TABLE address_grams USING fts5(words, content='', tokenize='trigram')",

@@ -69,8 +69,7 @@ def total(connection: sqlite3.Connection, query: Query) -> Total:
     """How much a query asks for, all in all; octets are those of the raw messages."""
     asked = ask(connection, query)
     row = connection.execute(
-        f"SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE {asked.condition}",
-        asked.parameters,
+        f"SELECT count(*), coalesce(sum(size), 0) {asked.rows}", asked.values
     ).fetchone()
     return Total("", *row)
 
@@ -88,11 +87,11 @@ def totals(connection: sqlite3.Connection, query: Query, by: By, limit: int) -> 
     key, tables, octets = _KEYS[by]
     # Two authors of one domain are one message of it.
     sql = (
-        f"WITH found AS MATERIALIZED (SELECT id, date, size FROM messages WHERE {asked.condition})"
+        f"WITH found AS MATERIALIZED (SELECT id, date, size {asked.rows})"
         f" SELECT key, count(*), sum(octets) FROM (SELECT DISTINCT {key} AS key, found.id,"
         f" {octets} AS octets FROM {tables}) GROUP BY 1"
     )
-    values = (*asked.parameters, *((Role.FROM,) if tables is _AUTHORS else ()))
+    values = (*asked.values, *((Role.FROM,) if tables is _AUTHORS else ()))
     if by is By.MONTH:
         sql = f"SELECT * FROM ({sql} ORDER BY 1 DESC LIMIT ?) ORDER BY 1"
     else:

@@ -16,7 +16,7 @@ _ADD_MESSAGE: Final = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ADD_WORDS: Final = """
-    INSERT INTO words (rowid, body, subject, addresses, names, attached) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO words (rowid, body, subject, names, attached) VALUES (?, ?, ?, ?, ?)
 """
 _ADD_PERSON: Final = """
     INSERT INTO message_addresses (message, position, role, address) VALUES (?, ?, ?, ?)
@@ -84,7 +84,7 @@ class Writer:
             # It begins a thread, which has its number.
             execute("UPDATE messages SET thread = id WHERE id = ?", (row,))
         remember(self._connection, entry, row if thread is None else thread)
-        texts = (words.body, words.subject, words.addresses, words.names, words.attached)
+        texts = (words.body, words.subject, words.names, words.attached)
         execute(_ADD_WORDS, (row, *texts))
         self._texts.add(row, entry.text)
         self._insert_people(row, entry)
