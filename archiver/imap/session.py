@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from archiver.errors import ArchiverError, ProtocolError, ServerUnavailable, SessionLost
+from archiver.errors import ArchiverError, ProtocolError, ServerUnavailable
 from archiver.imap.append import Abilities, Letter, Outcome, append
 from archiver.imap.names import Hierarchy, hierarchy, quoted
 from archiver.imap.sign_in import ImapDialogue, sasl_of
@@ -103,7 +103,10 @@ class ImapSession:
         with explained(self._server):
             if self._server.security is Security.STLS:
                 self._secure()
-            self.capabilities = self._client.renew_capabilities()
+        self._ask_capabilities()
+
+    def _ask_capabilities(self) -> None:
+        self.capabilities = self._asked("say what it can do", self._client.renew_capabilities)
 
     def _secure(self) -> None:
         """STARTTLS (RFC 3501 section 6.2.1); nothing said before it counts afterwards."""
@@ -152,8 +155,7 @@ class ImapSession:
                 self.drop()
                 raise
             wire.state = "AUTH"
-        with explained(self._server):
-            self.capabilities = self._client.renew_capabilities()
+        self._ask_capabilities()
         if "UTF8=ONLY" in self.capabilities:
             raise ServerUnavailable(
                 f"{self._server.address} takes names in UTF-8 only (RFC 6855), which this program"
@@ -307,11 +309,7 @@ class ImapSession:
         except Refusal as error:
             raise FolderRefused(
                 f"{self._server.address} does not {what}: {str(error)[:200]}",
-                hint="look at the folder's name and your rights to it",
-            ) from error
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise SessionLost(
-                f"lost {self._server.address}: its answer cannot be understood ({error})"
+                hint="look at the folder's name and your rights",
             ) from error
 
 

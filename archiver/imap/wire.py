@@ -19,13 +19,19 @@ from archiver.errors import ProtocolError, SessionLost
 from archiver.pop3.server import Server
 from archiver.pop3.transport import Transport
 
-# Longer than a list of the identifiers of ten million messages is no line of a server.
-_LONGEST_LINE = 128 << 20
+# A line with the UIDs of four million messages, and the largest piece of a message asked for.
+_LONGEST_LINE = 32 << 20
+_LONGEST_LITERAL = 4 << 20
 _PIECE = 64 << 10
 _CODE = re.compile(r"\[([A-Z0-9-]+)(?: ([^\]]*))?\] ?", re.IGNORECASE)
 # Dovecot says behind its words how long it took, which makes each of them another.
 _TIMING = re.compile(r"\s*\(\d+\.\d+ \+ [\d.+ ]+ secs\)\.?\s*\Z")
 _MOST_WORDS = 200
+# What the libraries raise on answers that nobody foresaw.
+_NOT_UNDERSTOOD = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError),
+    *(AssertionError, RecursionError, OverflowError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Wire(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """So many octets of a literal."""
+        if size > _LONGEST_LITERAL:
+            raise ProtocolError(f"the server sends {size} octets that nobody asked for")
         self._flush()
         while len(self._buffer) < size:
             self._buffer += self._transport.read(bulk=True)
@@ -182,7 +190,7 @@ def explained(server: Server) -> Iterator[None]:
     """Says what imaplib raises in words of ours.
 
     Raises:
-        SessionLost: the connection is of no use any more.
+        SessionLost: the connection is of no use any more, or an answer makes no sense.
         Refusal: the server answered NO or BAD.
     """
     try:
@@ -191,6 +199,10 @@ def explained(server: Server) -> Iterator[None]:
         raise SessionLost(f"lost {server.address}: {str(error)[:_MOST_WORDS]}") from error
     except imaplib.IMAP4.error as error:
         raise Refusal(_TIMING.sub("", str(error))) from error
+    except _NOT_UNDERSTOOD as error:
+        raise ProtocolError(
+            f"lost {server.address}: its answer cannot be understood ({error})"
+        ) from error
 
 
 class Refusal(Exception):
