@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 from archiver.archiving import Archivist, Deferred, Progress
 from archiver.errors import ArchiverError, Interrupted, Scope
+from archiver.ledger.accounts import LedgerAccount
 from archiver.model import Reporter
 from archiver.state import Spool
 
@@ -211,6 +212,18 @@ class Dispatch:
 
 def _archive(archivist: Archivist, batch: str) -> Progress:
     return archivist.archive(batch)
+
+
+def chronicle(owner: LedgerAccount, archivist: Archivist, _piece: str) -> Progress:
+    """Has manifests name what became of an account's messages."""
+    archivist.chronicle(owner)
+    return Progress()
+
+
+def give_up_leases(archivist: Archivist, _piece: str) -> Progress:
+    """Gives up all leases that are held."""
+    archivist.leases.give_up(archivist.worker)
+    return Progress()
 
 
 class Handing:

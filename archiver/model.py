@@ -65,10 +65,26 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message came from that no mail server listed, as far as its source says.
+
+    ``protocol`` is what that was: ``maildir``, ``mbox``, ``file`` or ``pst``; ``labels`` are the
+    folders that it lay in; ``flags`` are written as IMAP does (RFC 9051 section 2.3.2);
+    ``internal_date`` is when it was delivered.
+    """
+
+    protocol: str
+    labels: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    internal_date: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SpooledMessage:
     """A message as a batch holds it: ``length`` octets at ``offset`` of the batch's segment.
 
     ``row`` is its row in the ledger. ``anomalies`` are what the wire showed against the RFC.
+    ``origin`` is None for what a mail server listed.
     """
 
     row: int
@@ -80,6 +96,7 @@ class SpooledMessage:
     length: int
     fetched_at: float
     anomalies: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from archiver.archiving import Archivist, Progress, Steps
+from archiver.archiving import Steps
+from archiver.asked import CHRONICLED, COUNTED, INDEXED, STEPS, Verb
 from archiver.clock import StoppableClock
 from archiver.config import AccountSettings, Settings
 from archiver.deleting import NO_ORDER, Deleting, Order, words
-from archiver.dispatch import Dispatch
+from archiver.dispatch import Dispatch, chronicle, give_up_leases
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.fetching import Fetching
+from archiver.importing import Bringing
 from archiver.indexing import Indexer, trust_marks
 from archiver.ledger import Ledger, checkpoints, events, landing, manifests, returning
 from archiver.ledger.accounts import (
-    LedgerAccount,
     begin_run,
     end_run,
     has_run,
@@ -47,30 +47,14 @@ from archiver.reporting import (
 )
 from archiver.signing import signing_with
 from archiver.snapshots import Snapshots
+from archiver.sources import Source
 from archiver.staff import Staff
 from archiver.state import AccountLock, Spool, StatePaths
 from archiver.stopping import Stop
 from archiver.store import canonical_url
 from archiver.working import Account
 
-
-class Verb(StrEnum):
-    """What a run is asked to do; ``RUN`` is all of it."""
-
-    RUN = "run"
-    FETCH = "fetch"
-    UPLOAD = "upload"
-    VERIFY = "verify"
-    INDEX = "index"
-    PRUNE = "prune"
-
-
-_STEPS = {
-    Verb.RUN: Steps(),
-    Verb.UPLOAD: Steps(verify=False, index=False),
-    Verb.VERIFY: Steps(upload=False, index=False),
-}
-_CHRONICLED = (Verb.RUN, Verb.VERIFY, Verb.PRUNE)
+__all__ = ["Verb", "run"]
 
 
 def run(
@@ -81,6 +65,7 @@ def run(
     stop: Stop,
     limit: int | None = None,
     order: Order = NO_ORDER,
+    sources: Sequence[Source] = (),
 ) -> Outcome:
     """Runs the stages of ``verb`` for every account of the settings.
 
@@ -91,6 +76,7 @@ def run(
         stop: ask it to end the run at the next safe point.
         limit: the most messages to fetch for each account, None for all.
         order: what a person asked of deletion beyond the settings.
+        sources: what is imported into each account.
 
     Raises:
         Interrupted: the run was asked to end before it had begun.
@@ -103,26 +89,17 @@ def run(
         job.begin(stack)
         if verb in (Verb.RUN, Verb.FETCH):
             job.fetch(limit)
+        job.bring(sources)
         job.archive()
         if verb in (Verb.RUN, Verb.PRUNE):
             job.delete(order)
         job.chronicle()
-        if verb in (Verb.RUN, Verb.INDEX) and not stop.asked():
+        if verb in INDEXED and not stop.asked():
             job.index()
         job.give_up_leases()
-        if verb in _CHRONICLED and not order.dry_run:
+        if verb in CHRONICLED and not order.dry_run:
             job.snapshot()
         return job.outcome()
-
-
-def _chronicle(owner: LedgerAccount, archivist: Archivist, _piece: str) -> Progress:
-    archivist.chronicle(owner)
-    return Progress()
-
-
-def _give_up_leases(archivist: Archivist, _piece: str) -> Progress:
-    archivist.leases.give_up(archivist.worker)
-    return Progress()
 
 
 class _Run:
@@ -155,7 +132,7 @@ class _Run:
             reporter,
             self.clock,
             stop,
-            _STEPS.get(verb, Steps()),
+            STEPS.get(verb, Steps()),
             sign,
         )
         count = settings.workers or os.cpu_count() or 1
@@ -174,9 +151,9 @@ class _Run:
                 continue
             stack.callback(lock.release)
             self.accounts.append(self._open(settings, url))
-            if self.verb in (Verb.RUN, Verb.FETCH):
+            if self.verb in COUNTED:
                 self.accounts[-1].counts = Counts()
-        if self.verb in (Verb.RUN, Verb.INDEX):
+        if self.verb in INDEXED:
             trust_marks(self.ledger, self.paths.index)
         for account in self.accounts:
             self._recover(account)
@@ -204,7 +181,7 @@ class _Run:
                 f"segment {segment} is gone from the spool:"
                 f" {lost} messages are to be fetched again",
             )
-        if self.verb in _STEPS:
+        if self.verb in STEPS:
             for batch in landing.pending(self.ledger, owner, tries=account.settings.tries):
                 self.dispatch.landed(owner.name, batch)
 
@@ -220,6 +197,19 @@ class _Run:
             limit,
         )
         self._each([one for one in self.accounts if self._unlock(one)], fetching.fetch)
+
+    def bring(self, sources: Sequence[Source]) -> None:
+        """Imports what lies there into every account; see ``fetch``."""
+        bringing = Bringing(
+            sources,
+            self.paths.ledger,
+            self.spool,
+            self.dispatch,
+            self.reporter,
+            self.clock,
+            self.stop.asked,
+        )
+        self._each(self.accounts if sources else (), bringing.bring)
 
     def delete(self, order: Order) -> None:
         """Deletes on the servers what is archived, as far as policies and proofs permit."""
@@ -283,7 +273,7 @@ class _Run:
         """Has the manifests tell what became of messages after they were archived."""
         for account in self.accounts:
             hold(self.ledger, account.ledger_account, tries=account.settings.tries)
-        if self.verb not in _CHRONICLED:
+        if self.verb not in CHRONICLED:
             return
         for account in self.accounts:
             owner = account.ledger_account
@@ -291,7 +281,7 @@ class _Run:
                 events.describe(self.ledger, owner)
             if events.waiting(self.ledger, owner) or checkpoints.due(self.ledger, owner):
                 self.dispatch.assign(
-                    owner.name, f"events of {owner.name}", partial(_chronicle, owner)
+                    owner.name, f"events of {owner.name}", partial(chronicle, owner)
                 )
         self._drain()
 
@@ -326,7 +316,7 @@ class _Run:
     def give_up_leases(self) -> None:
         """Lets other machines archive these accounts from now on."""
         if self.staff.leases.holds_any():
-            self.dispatch.assign("", "leases", _give_up_leases, last=True)
+            self.dispatch.assign("", "leases", give_up_leases, last=True)
             self._drain()
 
     def snapshot(self) -> None:
@@ -341,7 +331,7 @@ class _Run:
         if self.stop.asked():
             self._share(Interrupted())
         by_name = {each.settings.name: self._report(each) for each in self.accounts}
-        if self.verb in (Verb.RUN, Verb.FETCH):
+        if self.verb in COUNTED:
             by_name |= {name: Reconciliation(name) for name in self.busy}
         reports = [by_name[each.name] for each in self.settings.accounts if each.name in by_name]
         codes = [code for account in self.accounts for code in account.codes]
@@ -361,7 +351,7 @@ class _Run:
         if failed or held or (account.counts is not None and account.counts.failed):
             account.codes.append(3)
         waiting = landing.waiting(self.ledger, owner)
-        if waiting and self.verb is Verb.RUN:
+        if waiting and self.verb in (Verb.RUN, Verb.IMPORT):
             self.reporter.note(owner.name, f"{waiting:,} messages wait in the spool for the store")
         if account.deletion.kept and self.verb is Verb.RUN:
             self.reporter.note(owner.name, f"stay on the server: {words(account.deletion.kept)}")

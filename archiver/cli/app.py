@@ -12,6 +12,7 @@ from archiver.cli import (
     audit,
     demo,
     doctor,
+    import_,
     init,
     login,
     parse,
@@ -55,6 +56,7 @@ app.command("search", epilog=search.EXAMPLES, context_settings=search.CONTEXT)(s
 app.command("stats", context_settings=search.CONTEXT)(stats.command)
 app.command("show")(show.command)
 app.command("restore")(restore.command)
+app.command("import")(import_.command)
 app.command("parse")(parse.command)
 app.command("audit")(audit.command)
 app.command("init")(init.command)

@@ -3,7 +3,7 @@
 They are one command in five lengths, with the same options, so they are written once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from archiver.config import Settings
 
 if TYPE_CHECKING:
     from archiver.deleting import Order
+    from archiver.sources import Source
 
 _HELP = {
     "run": "Archive mailboxes: fetch what is new, upload, verify, index, account for all.",
@@ -84,6 +85,7 @@ def run_verb(
     *,
     limit: int | None = None,
     order: "Order | None" = None,
+    sources: "Sequence[Source]" = (),
     as_json: bool,
 ) -> None:
     """Runs a verb of the pipeline, prints what came of it and ends with its exit code.
@@ -93,6 +95,7 @@ def run_verb(
         found: the settings.
         limit: the most messages to fetch for each account, None for all.
         order: what a person asked of deletion beyond the settings.
+        sources: what is imported.
         as_json: print for machines.
 
     Raises:
@@ -110,6 +113,7 @@ def run_verb(
             stop=stop,
             limit=limit,
             order=order or NO_ORDER,
+            sources=sources,
         )
     if as_json:
         for report in outcome.reports:

@@ -31,6 +31,10 @@ class ServerUrl:
     security: str
 
 
+NO_SERVER = ServerUrl(host="", port=0, user="", security="tls")
+"""Of an account that has none, since all of its mail was imported."""
+
+
 @dataclass(frozen=True, slots=True)
 class FolderUrl:
     """A folder of an IMAP account; ``folder`` is its name and those of the folders above it."""

@@ -33,6 +33,7 @@ from archiver.format.manifest import (
     manifest_octets,
     read_manifest,
 )
+from archiver.format.origin import origin_text, read_origin
 from archiver.format.record_reading import parse_record
 from archiver.format.record_writing import (
     account_json,
@@ -101,6 +102,7 @@ __all__ = [
     "manifest_octets",
     "manifest_prefix",
     "moved_json",
+    "origin_text",
     "parse_mail_key",
     "parse_manifest_key",
     "parse_record",
@@ -109,6 +111,7 @@ __all__ = [
     "raw_key",
     "read_description",
     "read_manifest",
+    "read_origin",
     "snapshot_key",
     "snapshot_prefix",
     "time_text",

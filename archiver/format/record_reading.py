@@ -5,6 +5,7 @@ from typing import Any
 
 from archiver.errors import IntegrityError
 from archiver.format.keys import parse_mail_key
+from archiver.format.origin import origin_in
 from archiver.format.records import (
     AccountSays,
     Archived,
@@ -82,6 +83,7 @@ def _archived(record: Mapping[str, Any]) -> Archived:
         fetched_at=fetched_at,
         archived_at=archived_at,
         batch=_batch(record) or batch_of(raw),
+        origin=origin_in(record, source),
     )
 
 

@@ -5,6 +5,7 @@ Those of events are written by the ledger's triggers, in SQL (``ledger/schema.py
 
 from typing import Any
 
+from archiver.format.origin import POP3, origin_fields
 from archiver.format.records import AccountSays, Archived, Linked, Moved
 from archiver.format.values import time_text
 from archiver.model import Locator
@@ -20,7 +21,7 @@ def archived_json(archived: Archived) -> dict[str, Any]:
         "uidl": archived.uidl,
         "listed_size": archived.listed_size,
         "source": {
-            "protocol": "pop3",
+            "protocol": POP3 if archived.origin is None else archived.origin.protocol,
             "host": archived.host,
             "utf8": archived.utf8,
             "anomalies": list(archived.anomalies),
@@ -39,6 +40,7 @@ def archived_json(archived: Archived) -> dict[str, Any]:
         "fetched_at": time_text(archived.fetched_at),
         "archived_at": time_text(archived.archived_at),
         "batch": str(archived.batch),
+        **({} if archived.origin is None else origin_fields(archived.origin)),
     }
 
 

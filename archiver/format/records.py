@@ -11,7 +11,7 @@ None of them holds a header field of a message: a chain cannot forget.
 
 from dataclasses import dataclass
 
-from archiver.model import Kind, Locator, Proof
+from archiver.model import Kind, Locator, Origin, Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Archived:
 
     ``batch`` is the one that it was spooled in, under which its raw octets lie unless they were
     moved; messages of a batch are named in their order. ``host``, ``utf8`` and ``anomalies`` stand
-    in ``source``.
+    in ``source``, with the protocol of ``origin``, whose other fields only an imported message has.
     """
 
     uidl: str | None
@@ -57,6 +57,7 @@ class Archived:
     fetched_at: int
     archived_at: int
     batch: BatchName
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

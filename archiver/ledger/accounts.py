@@ -44,6 +44,8 @@ _COLUMNS = (
 def open_account(ledger: Ledger, name: str, *, store_url: str, host: str) -> LedgerAccount:
     """The account as it is archived into this store, made on first use.
 
+    An empty ``host`` leaves the account its server, if it has one: mail is imported into it.
+
     A mailbox that is archived into two stores is two accounts here: what one of them holds says
     nothing about the other.
     """
@@ -59,7 +61,7 @@ def open_account(ledger: Ledger, name: str, *, store_url: str, host: str) -> Led
             " ON CONFLICT (name, store_id) DO UPDATE SET host = excluded.host,"
             " login_delay = iif(host = excluded.host, login_delay, NULL),"
             " mechanism = iif(host = excluded.host, mechanism, NULL),"
-            " retires = iif(host = excluded.host, retires, NULL)",
+            " retires = iif(host = excluded.host, retires, NULL) WHERE excluded.host <> ''",
             (name, host, store_url),
         )
     row = ledger.value(

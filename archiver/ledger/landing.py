@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archiver.format import read_origin
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.database import Ledger
 from archiver.ledger.linking import join_or_link
 from archiver.ledger.listing import Listing
-from archiver.model import Batch, Fingerprint, LinkedMessage, Listed, SpooledMessage
+from archiver.model import Batch, Fingerprint, LinkedMessage, Listed, Origin, SpooledMessage
 
 _BATCH_ROWS = 500
 # A link is named only when what it leads to is, or is going to be by itself.
@@ -35,13 +36,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A retrieved message at its place in the batch's segment."""
+    """A retrieved message at its place in the batch's segment.
+
+    ``origin`` is None for what a mail server listed.
+    """
 
     listed: Listed
     fingerprint: Fingerprint
     offset: int
     fetched_at: float
     anomalies: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +66,32 @@ def land(listing: Listing, draft: Draft, messages: Sequence[Landed], now: float)
     """Writes a durable batch into the ledger; with nothing new in it, no batch is made."""
     outcomes: list[str] = []
     with listing.ledger.write() as db:
-        batch = _insert_batch(db, listing.account, draft, int(now))
+        batch = insert_batch(db, listing.account, draft, int(now))
         for landed in messages:
             message, outcome = _land(db, listing, landed, batch)
             listing.close(landed.listed, outcome, message)
             outcomes.append(outcome)
         fetched, linked = outcomes.count("fetched"), outcomes.count("linked")
-        needed = db.execute(
-            "SELECT 1 FROM messages WHERE batch_id = ? LIMIT 1", (batch,)
-        ).fetchone()
-        if needed is None:
-            db.execute("DELETE FROM batches WHERE id = ?", (batch,))
-    return Landing(fetched, linked, len(outcomes) - fetched - linked, needed is not None)
+        needed = keep_batch(db, batch)
+    return Landing(fetched, linked, len(outcomes) - fetched - linked, needed)
 
 
-def _insert_batch(db: Any, account: LedgerAccount, draft: Draft, now: int) -> int:
+def insert_batch(db: Any, account: LedgerAccount, draft: Draft, now: int) -> int:
+    """Makes a batch in the caller's transaction, and returns its row."""
     made = db.execute(
         "INSERT INTO batches (name, account_id, day, segment, octets, spooled_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         (draft.name, account.row, draft.day, draft.segment, draft.octets, now),
     )
     return int(made.lastrowid)
+
+
+def keep_batch(db: Any, batch: int) -> bool:
+    """Whether a row needs the batch; one that none does is removed."""
+    found = db.execute("SELECT 1 FROM messages WHERE batch_id = ? LIMIT 1", (batch,)).fetchone()
+    if found is None:
+        db.execute("DELETE FROM batches WHERE id = ?", (batch,))
+    return found is not None
 
 
 def _land(db: Any, listing: Listing, landed: Landed, batch: int) -> tuple[int, str]:
@@ -151,7 +161,7 @@ def land_links(ledger: Ledger, account: LedgerAccount, draft: Draft, now: float)
     if not ledger.value(f"SELECT 1 FROM messages WHERE {unnamed} LIMIT 1", (account.row,)):
         return 0
     with ledger.write() as db:
-        batch = _insert_batch(db, account, draft, int(now))
+        batch = insert_batch(db, account, draft, int(now))
         taken = db.execute(
             f"UPDATE messages SET batch_id = ? WHERE id IN"
             f" (SELECT id FROM messages WHERE {unnamed} ORDER BY id LIMIT {_BATCH_ROWS})",
@@ -245,8 +255,9 @@ def load(ledger: Ledger, name: str) -> Batch:
     assert row is not None, f"batch {name} is not in the ledger"
     batch, account, day, segment = row
     messages = ledger.rows(
-        "SELECT id, uidl, listed_size, digest, header_digest, offset, length, fetched_at, anomalies"
-        " FROM messages WHERE batch_id = ? AND stage IN ('spooled', 'archived') ORDER BY offset",
+        "SELECT id, uidl, listed_size, digest, header_digest, offset, length, fetched_at,"
+        " anomalies, source FROM messages WHERE batch_id = ? AND stage IN ('spooled', 'archived')"
+        " ORDER BY offset",
         (batch,),
     )
     linked = ledger.rows(
@@ -265,7 +276,8 @@ def load(ledger: Ledger, name: str) -> Batch:
 
 
 def _spooled(row: tuple[Any, ...]) -> SpooledMessage:
-    message, uidl, listed_size, digest, header, offset, length, fetched_at, anomalies = row
+    message, uidl, listed_size, digest, header, offset, length, fetched_at, *rest = row
+    anomalies, source = rest
     return SpooledMessage(
         row=message,
         uidl=uidl,
@@ -276,6 +288,7 @@ def _spooled(row: tuple[Any, ...]) -> SpooledMessage:
         length=length,
         fetched_at=fetched_at,
         anomalies=tuple(json.loads(anomalies)) if anomalies else (),
+        origin=read_origin(source),
     )
 
 

@@ -61,6 +61,6 @@ def vanish(db: Any, account: int, *, retires: bool) -> None:
         " problem = CASE stage WHEN 'listed' THEN 'none' ELSE problem END,"
         " reason = CASE stage WHEN 'listed' THEN NULL ELSE reason END,"
         " tries = CASE stage WHEN 'listed' THEN 0 ELSE tries END"
-        f" WHERE account_id = ? AND stage IN ({stages}) AND {_UNLISTED}",
+        f" WHERE account_id = ? AND stage IN ({stages}) AND source IS NULL AND {_UNLISTED}",
         (account,),
     )

@@ -199,7 +199,7 @@ class Listing:
             self.ledger.value(
                 "SELECT EXISTS (SELECT 1 FROM temp.offered WHERE verdict IS NULL) AND EXISTS"
                 " (SELECT 1 FROM main.messages WHERE account_id = ?"
-                f" AND stage IN ({_FETCHED})"
+                f" AND stage IN ({_FETCHED}) AND source IS NULL"
                 " AND id NOT IN (SELECT message FROM temp.offered WHERE message IS NOT NULL))",
                 (self.account.row,),
             )
@@ -243,7 +243,8 @@ class Listing:
 
         One that names exactly one known message, and one that no other listed message is, is that
         message. Equal headers are no proof against each other, so two of this listing that share
-        one are both fetched, as is one that shares it with a message known by its UIDL.
+        one are both fetched, as is one that shares it with a message known by its UIDL, or with
+        an imported one alone, whose body another program may have changed.
         """
         with self.ledger.write():
             for listed, fingerprint in checked:
@@ -258,7 +259,8 @@ class Listing:
         )
         known = db.execute(
             "SELECT DISTINCT digest FROM main.messages WHERE account_id = ? AND header_digest = ?"
-            " AND digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM shared_headers h"
+            " AND digest IS NOT NULL AND source IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM shared_headers h"
             " WHERE h.account_id = messages.account_id"
             " AND h.header_digest = messages.header_digest) LIMIT 2",
             (self.account.row, header),
@@ -305,7 +307,7 @@ class Listing:
         account = self.account.row
         old = db.execute(
             "SELECT id, digest FROM main.messages WHERE account_id = ? AND header_digest = ?"
-            " AND digest IS NOT NULL ORDER BY uidl IS ? DESC, id DESC LIMIT 1",
+            " AND digest IS NOT NULL AND source IS NULL ORDER BY uidl IS ? DESC, id DESC LIMIT 1",
             (account, header, uidl),
         ).fetchone()
         message, verdict = join_or_link(

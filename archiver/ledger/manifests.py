@@ -181,8 +181,8 @@ def _archived(
         header_digest=message.header_digest,
         size=message.length,
         listed_size=message.listed_size,
-        host=account.host,
-        utf8=bool(account.utf8),
+        host=account.host if message.origin is None else None,
+        utf8=bool(account.utf8) if message.origin is None else None,
         anomalies=message.anomalies,
         raw=raw.locator,
         proof=raw.proof,
@@ -190,6 +190,7 @@ def _archived(
         fetched_at=int(message.fetched_at),
         archived_at=int(now),
         batch=batch,
+        origin=message.origin,
     )
 
 

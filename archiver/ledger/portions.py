@@ -37,7 +37,8 @@ def may_be_portion(listing: Listing) -> bool:
     return bool(
         listing.ledger.value(
             "SELECT EXISTS (SELECT 1 FROM main.messages WHERE account_id = ? AND digest NOTNULL"
-            " AND id NOT IN (SELECT message FROM temp.offered WHERE message NOTNULL))",
+            " AND source IS NULL AND id NOT IN"
+            " (SELECT message FROM temp.offered WHERE message NOTNULL))",
             (listing.account.row,),
         )
     )

@@ -70,7 +70,9 @@ class Pruning:
                 " FROM messages m LEFT JOIN batches b ON b.id = m.batch_id"
                 " LEFT JOIN copies c ON c.account_id = m.account_id AND c.store_id = ?"
                 " AND c.kind = 'raw' AND c.digest = m.digest AND c.proof NOTNULL"
+                # What was imported never was on the server.
                 f" WHERE m.account_id = ? AND m.stage IN ({_PRESENT}) AND ({newest})"
+                " AND m.source IS NULL"
                 " AND m.id < ? ORDER BY m.id DESC LIMIT ?",
                 (self._account.store, self._account.row, before or 1 << 62, _PAGE),
             )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from archiver.errors import IntegrityError
-from archiver.format import ChainHead, account_json, parse_mail_key
+from archiver.format import ChainHead, account_json, origin_text, parse_mail_key
 from archiver.format.records import (
     AccountSays,
     Archived,
@@ -147,8 +147,8 @@ class AccountState:
         self._ends[batch] = offset + said.size
         self._db.execute(
             "INSERT INTO messages (account_id, uidl, listed_size, stage, listed_at, digest,"
-            " header_digest, batch_id, offset, length, fetched_at, anomalies)"
-            " VALUES (?, ?, ?, 'archived', ?, ?, ?, ?, ?, ?, ?, ?)",
+            " header_digest, batch_id, offset, length, fetched_at, anomalies, source)"
+            " VALUES (?, ?, ?, 'archived', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 self.row,
                 said.uidl,
@@ -161,6 +161,7 @@ class AccountState:
                 said.size,
                 said.fetched_at,
                 json.dumps(said.anomalies) if said.anomalies else None,
+                origin_text(said.origin),
             ),
         )
 

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from archiver.format import archived_json, linked_json, part_key, raw_key, time_text
+from archiver.format import (
+    archived_json,
+    linked_json,
+    part_key,
+    raw_key,
+    read_origin,
+    time_text,
+)
 from archiver.format.records import Archived, ArchivedPart, BatchName, Linked
 from archiver.ledger.accounts import LedgerAccount
 from archiver.ledger.database import Ledger
@@ -21,7 +28,7 @@ _BATCHES_AT_ONCE = 500
 
 _MESSAGES = """
     SELECT m.id, m.uidl, m.digest, m.listed_size, m.stage, m.said, m.left_at,
-        m.header_digest, m.length, m.fetched_at, m.anomalies,
+        m.header_digest, m.length, m.fetched_at, m.anomalies, m.source,
         rb.day, rb.name, c.length, c.etag, c.version_id, c.proof,
         p.part_digest, pb.day, pb.name, pc.length, pc.etag, pc.version_id, pc.proof
     FROM messages m
@@ -101,7 +108,8 @@ def _messages(
 def _archived(
     account: LedgerAccount, row: Row, parts: Iterable[Row], batch: BatchName, archived_at: int
 ) -> Archived:
-    _, uidl, digest, listed_size, _, _, _, header, length, fetched_at, anomalies, *copy = row
+    _, uidl, digest, listed_size, _, _, _, header, length, fetched_at, *rest = row
+    anomalies, source, *copy = rest
     day, name, octets, etag, version_id, proof = copy[:6]
     key = raw_key(account.name, day, name, digest.hex())
     return Archived(
@@ -115,10 +123,11 @@ def _archived(
         anomalies=tuple(json.loads(anomalies)) if anomalies else (),
         raw=Locator(key, octets, etag=etag, version_id=version_id),
         proof=Proof(proof),
-        parts=tuple(_part(account, part[17:]) for part in parts if part[17] is not None),
+        parts=tuple(_part(account, part[18:]) for part in parts if part[18] is not None),
         fetched_at=fetched_at,
         archived_at=archived_at,
         batch=batch,
+        origin=read_origin(source),
     )
 
 

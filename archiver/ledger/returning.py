@@ -35,6 +35,8 @@ def give_back(ledger: Ledger, segment: str) -> int:
             " (SELECT account_id FROM batches WHERE segment = ?))",
             (segment, segment, segment),
         )
+        # What was imported is met again in its source, and nowhere else.
+        db.execute("DELETE FROM messages WHERE stage = 'listed' AND source NOTNULL")
         # One to octets that are not is named by another batch, where it still is one.
         db.execute(f"UPDATE messages SET batch_id = NULL WHERE batch_id IN {batch}", (segment,))
         _dissolve(db, batch, segment)

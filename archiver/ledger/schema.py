@@ -255,7 +255,18 @@ def m003_deletion(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m004_origins(db: Database) -> None:
+    """Where imported messages came from (``format/origin.py``); NULL for what a server listed."""
+    db.execute("ALTER TABLE messages ADD COLUMN source TEXT")
+
+
 MIGRATION_NAMES = frozenset(
-    {m001_first_tables.__name__, m002_logins.__name__, m003_deletion.__name__}
+    {
+        m001_first_tables.__name__,
+        m002_logins.__name__,
+        m003_deletion.__name__,
+        m004_origins.__name__,
+    }
 )
 """What a ledger of this version has applied; one that has more comes from a newer version."""

@@ -4,17 +4,21 @@ A batch is due at 500 messages, 32 MiB or 2 seconds, so that one fsync and one t
 many messages and no message waits long for its upload.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archiver.format import MessageHash
-from archiver.ledger.landing import Draft, Landed, land
-from archiver.ledger.listing import Listing
-from archiver.model import Clock, Listed
+from archiver.ledger.landing import Draft, Landed, Landing
+from archiver.model import Clock, Listed, Origin
 from archiver.state import Segment, Spool
 
 _MESSAGES = 500
 _OCTETS = 32 << 20
 _SECONDS = 2.0
+
+
+Land = Callable[[Draft, Sequence[Landed], float], Landing]
+"""Writes a durable batch into the ledger, at a time in seconds since the epoch."""
 
 
 @dataclass(slots=True)
@@ -30,14 +34,14 @@ class BatchWriter:
     """Turns a stream of messages into batches.
 
     Args:
-        listing: the run's listing, which the batches land in.
+        land: writes what is durable into the ledger.
         spool: where segments are made.
         account: the account's id.
         clock: for times of arrival and the age of the batch.
     """
 
-    def __init__(self, listing: Listing, spool: Spool, account: str, clock: Clock) -> None:
-        self._listing = listing
+    def __init__(self, land: Land, spool: Spool, account: str, clock: Clock) -> None:
+        self._land = land
         self._spool = spool
         self._account = account
         self._clock = clock
@@ -52,6 +56,11 @@ class BatchWriter:
         if self._segment is None or self._message is None:
             return 0
         return self._segment.octets - self._message.offset
+
+    @property
+    def octets(self) -> int:
+        """Octets of the batch so far."""
+        return 0 if self._segment is None else self._segment.octets
 
     @property
     def is_empty(self) -> bool:
@@ -83,13 +92,15 @@ class BatchWriter:
         self._message.hashed.update(octets)
         self._segment.write(octets)
 
-    def finish(self, anomalies: tuple[str, ...]) -> int:
+    def finish(self, anomalies: tuple[str, ...], origin: Origin | None = None) -> int:
         """The arriving message is complete; returns its octets."""
         assert self._message is not None
         message, self._message = self._message, None
         fingerprint = message.hashed.result()
         self._landed.append(
-            Landed(message.listed, fingerprint, message.offset, self._clock.now(), anomalies)
+            Landed(
+                message.listed, fingerprint, message.offset, self._clock.now(), anomalies, origin
+            )
         )
         return fingerprint.size
 
@@ -131,7 +142,7 @@ class BatchWriter:
             return None
         segment.commit()
         draft = Draft(segment.batch, segment.day, segment.name, segment.octets)
-        landing = land(self._listing, draft, landed, self._clock.now())
+        landing = self._land(draft, landed, self._clock.now())
         if not landing.is_batch:
             self._spool.remove(segment.name)
             return None

@@ -9,6 +9,7 @@ section 6.7; Gmail's hosts), the session waits until all of it is ARCHIVED, or d
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum, auto
+from functools import partial
 
 from archiver.errors import (
     Interrupted,
@@ -16,7 +17,7 @@ from archiver.errors import (
     ServerUnavailable,
     SessionLost,
 )
-from archiver.ledger.landing import fail_fetch
+from archiver.ledger.landing import fail_fetch, land
 from archiver.ledger.portions import may_be_portion
 from archiver.model import Listed
 from archiver.pop3 import Chunk, Finished, Refused, Session, Started
@@ -65,7 +66,7 @@ def _retrieve(job: FetchJob, session: Session) -> End:
     if retiring:
         forecast(job, RETIRING_MESSAGES, RETIRING_OCTETS)
     budget = Budget(job, retiring=retiring)
-    writer = BatchWriter(job.listing, job.spool, job.settings.name, job.clock)
+    writer = BatchWriter(partial(land, job.listing), job.spool, job.settings.name, job.clock)
     batches: list[str] = []
     job.tally.took_all = False
     try:

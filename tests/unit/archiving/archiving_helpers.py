@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from archiver.archiving import Archivist, Chains, Steps
 from archiver.format import batch_prefix, read_manifest
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import account
+from archiver.ledger.landing import land
 from archiver.ledger.listing import Listing
 from archiver.model import Listed
 from archiver.stages.batching import BatchWriter
@@ -172,7 +174,7 @@ class Bench:
         listing.complete(len(messages), has_uidl=True)
         listing.classify(top=False)
         listing.settle(NOW)
-        batch = BatchWriter(listing, self.spool, NAME, Time())
+        batch = BatchWriter(partial(land, listing), self.spool, NAME, Time())
         for number, octets in zip(numbers, messages, strict=True):
             batch.begin(Listed(number, f"u{begun + number}", 9))
             batch.write(octets)

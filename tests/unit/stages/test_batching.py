@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from stage_helpers import NAME, STORE, Time, octets_of
 
 from archiver.ledger import Ledger, landing
 from archiver.ledger.accounts import account, open_account
+from archiver.ledger.landing import land
 from archiver.ledger.listing import Listing
 from archiver.model import Listed
 from archiver.stages.batching import BatchWriter
@@ -28,7 +30,7 @@ class Bench:
         self.listing.complete(COUNT - 1, has_uidl=True)
         self.listing.classify(top=True)
         self.listing.settle(self.clock.now())
-        self.writer = BatchWriter(self.listing, self.spool, NAME, self.clock)
+        self.writer = BatchWriter(partial(land, self.listing), self.spool, NAME, self.clock)
 
     def take(self, number: int, octets: bytes) -> Listed:
         """A message arrives whole."""
