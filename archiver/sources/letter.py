@@ -96,6 +96,27 @@ def as_sent(
         yield piece.replace(b"\n", b"\r\n") if sent_by_line else piece
 
 
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The same octets in pieces that end where lines do, unless a line is larger than a piece.
+
+    With each piece comes whether it begins a line.
+    """
+    rest, fresh = b"", True
+    for piece in pieces:
+        text = rest + piece
+        cut = text.rfind(b"\n") + 1
+        if cut:
+            yield text[:cut], fresh
+            rest, fresh = text[cut:], True
+        elif len(text) < CHUNK:
+            rest = text
+        else:
+            yield text, fresh
+            rest, fresh = b"", False
+    if rest:
+        yield rest, fresh
+
+
 def _slice(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
     file.seek(start)
     while start < end:

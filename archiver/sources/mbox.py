@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archiver.model import Origin
-from archiver.sources.letter import CHUNK, Letter, Trouble, as_sent, open_file
+from archiver.sources.letter import CHUNK, Letter, Trouble, as_sent, open_file, whole_lines
 
 _LOOK = 4096
 _HEADER = 1 << 18
@@ -176,26 +176,9 @@ class _Borders:
 
 
 def _unquoted(quoted: "re.Pattern[bytes]", pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Takes one ``>`` from each line that was given one; lines may lie in several pieces."""
-    rest, fresh = b"", True
-    for piece in pieces:
-        text = rest + piece
-        cut = text.rfind(b"\n") + 1
-        if cut:
-            yield _without_quotes(quoted, text[:cut], fresh=fresh)
-            rest, fresh = text[cut:], True
-        elif len(text) < CHUNK:
-            rest = text
-        else:
-            yield _without_quotes(quoted, text, fresh=fresh)
-            rest, fresh = b"", False
-    if rest:
-        yield _without_quotes(quoted, rest, fresh=fresh)
-
-
-def _without_quotes(quoted: "re.Pattern[bytes]", text: bytes, *, fresh: bool) -> bytes:
-    """``fresh`` says that the text begins a line."""
-    return quoted.sub(rb"\1", b"\n" + text)[1:] if fresh else quoted.sub(rb"\1", text)
+    """Takes one ``>`` from each line that was given one."""
+    for text, fresh in whole_lines(pieces):
+        yield quoted.sub(rb"\1", b"\n" + text)[1:] if fresh else quoted.sub(rb"\1", text)
 
 
 def _date(line: bytes) -> int | None:

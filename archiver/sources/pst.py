@@ -1,21 +1,26 @@
 """Outlook's .pst files, through ``readpst`` of libpst where it is installed.
 
-What it writes is not what was sent: Outlook keeps no message as it came. It unpacks into a
-directory of its own, of which nothing is left in the end, and is held to limits.
+What it writes is not what was sent: Outlook keeps no message as it came. It makes up the boundaries
+of multiparts at random, which are numbered here instead, so that a message has the same digest
+whenever it is imported. It unpacks into a directory of its own, of which nothing is left in the
+end, and is held to limits.
 """
 
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from archiver.errors import LocalDiskError, UsageError
-from archiver.sources.letter import Letter, Trouble
+from archiver.sources.letter import Letter, Trouble, whole_lines
 
 _MAGIC = b"!BDN"
+_BOUNDARY = re.compile(rb"(--boundary-LibPST-iamunique-)(-?\d+)(_-_-)")
 _ROOM = 2
 """How many times its size an unpacked file may need: attachments are written in base64."""
 _LIMITED = ["sh", "-c", 'ulimit -c 0; ulimit -v 2097152; exec "$@"', "sh"]
@@ -89,4 +94,16 @@ def as_from(found: Letter | Trouble, path: Path, unpacked: Path) -> Letter | Tro
     name = f"{path}: {Path(found.name).relative_to(unpacked)}"
     if isinstance(found, Trouble):
         return replace(found, name=name)
-    return replace(found, name=name, origin=replace(found.origin, protocol="pst"))
+    origin = replace(found.origin, protocol="pst")
+    return replace(found, name=name, origin=origin, pieces=partial(_numbered, found.pieces))
+
+
+def _numbered(pieces: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    """The octets of a message, with numbers where readpst put random ones."""
+    numbers: dict[bytes, int] = {}
+
+    def number(found: "re.Match[bytes]") -> bytes:
+        return b"%s%d%s" % (found[1], numbers.setdefault(found[2], len(numbers)), found[3])
+
+    for text, _ in whole_lines(pieces()):
+        yield _BOUNDARY.sub(number, text)
