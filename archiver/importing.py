@@ -42,8 +42,7 @@ class Bringing:
         """Imports all of it; what came of it is written into ``account``, also on failure.
 
         Raises:
-            UsageError: an Outlook file is there, and nothing to read it with.
-            LocalDiskError: the spool's disk is full.
+            LocalDiskError: the spool's disk is full, or there is no room to unpack an Outlook file.
         """
         name = account.settings.name
         with Ledger.open(self.ledger) as ledger:
@@ -72,5 +71,7 @@ class Bringing:
             left_out += source.left_out
             if not whole:
                 break
+        if not job.importing.counts().listed and not job.stopping():
+            job.reporter.note(job.name, "no mail was found there")
         for what, count in left_out.items():
             job.reporter.note(job.name, f"left out: {count:,} {what}")

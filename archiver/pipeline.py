@@ -29,6 +29,7 @@ from archiver.ledger.accounts import (
     has_run,
     open_account,
     other_stores,
+    without_server,
 )
 from archiver.ledger.holding import hold
 from archiver.ledger.seen import Counts
@@ -308,7 +309,11 @@ class _Run:
         reading = Reading(
             self.ledger, self.paths.spool, self.indexer, self.dispatch, self.clock, self.stop.asked
         )
-        error = reading.read([account.ledger_account for account in self.accounts])
+        owners = {account.ledger_account.row: account.ledger_account for account in self.accounts}
+        for store in {owner.store for owner in owners.values()}:
+            # Nothing else would have the index read again what was imported.
+            owners |= {owner.row: owner for owner in without_server(self.ledger, store)}
+        error = reading.read([*owners.values()])
         self._drain()
         if error is not None:
             self._note_or_raise(error)

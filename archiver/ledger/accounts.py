@@ -82,6 +82,14 @@ def accounts_of(ledger: Ledger, store_url: str) -> list[LedgerAccount]:
     return [account(ledger, row[0]) for row in rows]
 
 
+def without_server(ledger: Ledger, store: int) -> list[LedgerAccount]:
+    """The accounts of a store whose mail was all imported."""
+    rows = ledger.rows(
+        "SELECT id FROM accounts WHERE store_id = ? AND host = '' ORDER BY name", (store,)
+    )
+    return [account(ledger, row[0]) for row in list(rows)]
+
+
 def stores(ledger: Ledger) -> list[str]:
     """The URLs of all stores that something is archived into."""
     rows = ledger.rows(

@@ -1,9 +1,9 @@
 """A message in somebody's files, and its octets as they were on the wire.
 
 Mail is sent with CRLF at the end of each line (RFC 5322 section 2.1); a maildir and an mbox hold it
-with LF alone, as the system's text files are. So **a message in which no LF has a CR before it gets
-one before each; any other is taken as it is.** That gives the octets that the server would send,
-and with them the same digest. Where a sender had put bare LFs among CRLFs, the file that was made
+with LF alone, as the system's text files are. So **a message that has LFs, and none with a CR before
+it, gets a CR before each, and CRLF at its end if its last line has no end; any other is taken as it
+is.** That gives the octets that a POP3 server would send of it, and with them the same digest. Where a sender had put bare LFs among CRLFs, the file that was made
 of it does not tell any more, and nobody could.
 """
 
@@ -92,8 +92,12 @@ def as_sent(
     """
     sent_by_line = _has_bare_ends(_slice(file, start, end))
     pieces: Iterable[bytes] = _slice(file, start, end)
+    last = b""
     for piece in pieces if restore is None else restore(pieces):
         yield piece.replace(b"\n", b"\r\n") if sent_by_line else piece
+        last = piece[-1:]
+    if sent_by_line and last != b"\n":
+        yield b"\r\n"
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

@@ -32,6 +32,21 @@ def is_pst(beginning: bytes) -> bool:
     return beginning.startswith(_MAGIC)
 
 
+def reader() -> str:
+    """The program that reads them.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    program = shutil.which("readpst")
+    if program is None:
+        raise UsageError(
+            "an Outlook file takes readpst to read, which is not installed",
+            hint="install pst-utils (Debian, Ubuntu) or libpst (Fedora, Homebrew), then try again",
+        )
+    return program
+
+
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
     """A directory with the mail of a file as a tree of .eml files, for as long as it is open.
@@ -40,12 +55,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         UsageError: ``readpst`` is not installed, or cannot read the file.
         LocalDiskError: there is no room for it.
     """
-    program = shutil.which("readpst")
-    if program is None:
-        raise UsageError(
-            f"{path} is an Outlook file, which takes readpst to read",
-            hint="install pst-utils (Debian, Ubuntu) or libpst (Fedora, Homebrew), then try again",
-        )
+    program = reader()
     with TemporaryDirectory(prefix="archiver-pst-") as made:
         free, needed = shutil.disk_usage(made).free, _ROOM * path.stat().st_size
         if free < needed:
@@ -84,7 +94,7 @@ def _unpack(program: str, path: Path, into: Path) -> None:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = said[-1] if said else f"it ended with {done.returncode}"
         raise UsageError(
-            f"readpst cannot read {path}: {reason}",
+            f"readpst cannot read it: {reason}",
             hint="nothing of it was imported",
         )
 

@@ -32,7 +32,7 @@ class Source:
     ``left_out`` counts, by what it is, what was passed over.
 
     Raises:
-        UsageError: there is nothing that could be read.
+        UsageError: there is nothing that could be read, or nothing to read it with.
     """
 
     def __init__(self, path: Path, kind: Mbox = Mbox.RD) -> None:
@@ -48,6 +48,8 @@ class Source:
             raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
         if not self._is_directory:
             self._refuse_packed(path)
+            if pst.is_pst(self._beginning):
+                pst.reader()
 
     def _refuse_packed(self, path: Path) -> None:
         for magic, unpack in _PACKED.items():
@@ -64,8 +66,7 @@ class Source:
         """Every message, each to be read before the next one is asked for.
 
         Raises:
-            UsageError: an Outlook file is there, and nothing to read it with.
-            LocalDiskError: there is no room to unpack it.
+            LocalDiskError: there is no room to unpack an Outlook file.
         """
         if self._is_directory:
             yield from self._walk(self._root)
@@ -128,7 +129,11 @@ class Source:
         self, path: Path, beginning: bytes, labels: tuple[str, ...]
     ) -> Iterator[Letter | Trouble]:
         if pst.is_pst(beginning):
-            unpacked = self._made.enter_context(pst.unpacked(path))
+            try:
+                unpacked = self._made.enter_context(pst.unpacked(path))
+            except UsageError as error:
+                yield Trouble(str(path), f"{error.message}; {error.hint}")
+                return
             for found in self._walk(unpacked):
                 yield pst.as_from(found, path, unpacked)
         elif mbox.is_mbox(beginning):

@@ -17,7 +17,8 @@ ADVICE = {
     "held": "held messages wait: archiver release ACCOUNT UIDL has one tried again,"
     " with --show shows it, and with --give-up leaves it on the server for good",
     "given_up": "given up messages are left alone: archiver release ACCOUNT UIDL takes that back",
-    "unarchived": "batches in the spool: archiver run archives them",
+    "unarchived": "batches in the spool: archiver run archives them, and archiver import what was"
+    " imported",
     "unconfirmed": "deletions: the next archiver run or prune sees whether the server carried them"
     " out",
     "set_aside": "segments that are set aside go when their messages are archived; archiver release"

@@ -26,7 +26,7 @@ _NAMED = """
     """
 _MESSAGES = f"""
     SELECT account, uidl, hex(digest), hex(header_digest), listed_size, stage, batch,
-        iif(offset IS NULL, NULL, place), length, fetched_at, anomalies, said, left_at
+        iif(offset IS NULL, NULL, place), length, fetched_at, anomalies, said, left_at, source
     FROM ({_NAMED})
     """
 _VERSIONS = f"""
