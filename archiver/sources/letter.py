@@ -1,10 +1,11 @@
 """A message in somebody's files, and its octets as they were on the wire.
 
 Mail is sent with CRLF at the end of each line (RFC 5322 section 2.1); a maildir and an mbox hold it
-with LF alone, as the system's text files are. So **a message that has LFs, and none with a CR before
-it, gets a CR before each, and CRLF at its end if its last line has no end; any other is taken as it
-is.** That gives the octets that a POP3 server would send of it, and with them the same digest. Where a sender had put bare LFs among CRLFs, the file that was made
-of it does not tell any more, and nobody could.
+with LF alone, as the system's text files are. So **a message that has LFs, and none with a CR
+before it, gets a CR before each, and CRLF at its end if its last line has no end; any other is
+taken as it is.** That gives the octets that a POP3 server would send of it, and with them the same
+digest. Where a sender had put bare LFs among CRLFs, the file that was made of it does not tell any
+more, and nobody could.
 """
 
 import os

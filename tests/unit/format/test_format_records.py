@@ -1,6 +1,7 @@
 """Records: what the ledger writes is read back, and what it cannot have written is refused."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from archiver.format.records import (
     SharedHeader,
     Vanished,
 )
-from archiver.model import Kind, Locator, Proof
+from archiver.model import Kind, Locator, Origin, Proof
 
 D, E = "ab" * 32, "cd" * 32
 DAY = "2026-05-28"
@@ -66,6 +67,10 @@ def test_written_records() -> None:
     """Records that are written here say the same when they are read."""
     assert through(archived_json(ARCHIVED)) == ARCHIVED
     assert through(linked_json(LINKED)) == LINKED
+    origin = Origin("maildir", ("Old/2020",), ("\\Seen",), AT)
+    for each in (origin, Origin("mbox")):
+        imported = replace(ARCHIVED, uidl=None, host=None, utf8=None, origin=each)
+        assert through(archived_json(imported)) == imported
     says = AccountSays("pop.example.com", None, "it lies", True)
     assert through(account_json(says)) == says
 
