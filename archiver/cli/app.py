@@ -12,6 +12,7 @@ from archiver.cli import (
     audit,
     demo,
     doctor,
+    export,
     import_,
     init,
     login,
@@ -56,6 +57,7 @@ app.command("search", epilog=search.EXAMPLES, context_settings=search.CONTEXT)(s
 app.command("stats", context_settings=search.CONTEXT)(stats.command)
 app.command("show")(show.command)
 app.command("restore")(restore.command)
+app.command("export")(export.command)
 app.command("import")(import_.command)
 app.command("parse")(parse.command)
 app.command("audit")(audit.command)
