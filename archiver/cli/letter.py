@@ -78,7 +78,8 @@ def _date(mail: "Mail") -> str:
 
 
 def _body(text: "ShownText", width: int) -> Iterator[str]:
-    for line in text.text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n"):
+    plain = text.text.replace("\r\n", "\n").replace("\r", "\n")
+    for line in plain.rstrip().lstrip("\n").split("\n"):
         yield from wrapped(readable(line), width)
     if text.cut:
         yield f"(there is more of it: --part {_number(text.number)} has all)"

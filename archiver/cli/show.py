@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archiver.verbs.show import Candidate
     from archiver.verbs.stored import StoredMessages
 
-_REMOTE = "the HTML is as it came: a browser that opens it may load what its sender chose"
+_REMOTE = "the HTML is as it came: a browser may load what its sender chose; see --safe-html"
 
 
 class _Way(StrEnum):
@@ -34,6 +34,7 @@ class _Way(StrEnum):
     RAW = "--raw"
     HEADERS = "--headers"
     HTML = "--html"
+    SAFE_HTML = "--safe-html"
     PART = "--part"
 
 
@@ -47,6 +48,9 @@ def command(
     raw: Annotated[bool, typer.Option("--raw", help="Its exact octets.")] = False,
     headers: Annotated[bool, typer.Option("--headers", help="Its header as it is.")] = False,
     html: Annotated[bool, typer.Option("--html", help="Its HTML text as it is.")] = False,
+    safe: Annotated[
+        bool, typer.Option("--safe-html", help="The same for a browser that may load nothing.")
+    ] = False,
     part: Annotated[
         str | None, typer.Option(metavar="N", help="One part, decoded, by its number (2, or 3.1).")
     ] = None,
@@ -75,8 +79,16 @@ def command(
 
     asked = wanted(named)
     number = None if part is None else _number(part)
-    given_ways = {_Way.RAW: raw, _Way.HEADERS: headers, _Way.HTML: html, _Way.JSON: as_json}
-    way = _way({**given_ways, _Way.PART: number is not None})
+    way = _way(
+        {
+            _Way.RAW: raw,
+            _Way.HEADERS: headers,
+            _Way.HTML: html,
+            _Way.SAFE_HTML: safe,
+            _Way.PART: number is not None,
+            _Way.JSON: as_json,
+        }
+    )
     destination = _destination(way, output, force)
     found = options.stored(given)
     paths = StatePaths(Path(found.state))
@@ -105,7 +117,7 @@ def _way(given: Mapping[_Way, bool]) -> _Way:
 
 def _destination(way: _Way, output: str | None, force: bool) -> Destination:
     if output is not None and way in (_Way.TEXT, _Way.JSON):
-        raise UsageError("--output goes with --raw, --headers, --html or --part")
+        raise UsageError("--output goes with --raw, --headers, --html, --safe-html or --part")
     destination = Destination(output, force)
     destination.check(shown=way in (_Way.TEXT, _Way.JSON, _Way.HEADERS))
     return destination
@@ -166,20 +178,27 @@ def _give(
             typer.echo(harmless(line.decode("utf-8", "replace").rstrip("\r\n")))
     elif way is _Way.HEADERS:
         destination.give(header_octets(stream), f"{name}.txt")
-    elif way is _Way.HTML:
-        _html(stream, message, destination)
+    elif way in (_Way.HTML, _Way.SAFE_HTML):
+        _html(way, stream, message, destination)
     elif number is not None:
         _part(stream, message, number, destination)
 
 
-def _html(stream: BinaryIO, message: "Candidate", destination: Destination) -> None:
-    from archiver.mail import html_part
+def _html(way: _Way, stream: BinaryIO, message: "Candidate", destination: Destination) -> None:
+    from archiver.mail import html_part, safe_html
 
     part = html_part(stream, message.size)
     if part is None:
         raise NothingMatched(f"message {message.digest[:12]} has no HTML text")
-    destination.give(part.octets(), f"{message.digest[:12]}.html")
-    say(_REMOTE)
+    name = f"{message.digest[:12]}.html"
+    if way is _Way.HTML:
+        destination.give(part.octets(), name)
+        say(_REMOTE)
+        return
+    document, cut = safe_html(part)
+    destination.give([document], name)
+    if cut:
+        say("only the first 8 MiB of it")
 
 
 def _part(

@@ -2,7 +2,15 @@ from archiver.mail.nested import NESTING_LIMIT, Number, Numbered, part_of
 from archiver.mail.parts import PartSink
 from archiver.mail.reader import read_header, read_mail
 from archiver.mail.record import mail_json
-from archiver.mail.view import ListedPart, ShownText, View, html_part, part_numbers, view_mail
+from archiver.mail.view import (
+    ListedPart,
+    ShownText,
+    View,
+    html_part,
+    part_numbers,
+    safe_html,
+    view_mail,
+)
 
 __all__ = [
     "NESTING_LIMIT",
@@ -18,5 +26,6 @@ __all__ = [
     "part_of",
     "read_header",
     "read_mail",
+    "safe_html",
     "view_mail",
 ]

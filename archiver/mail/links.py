@@ -57,7 +57,9 @@ class _Numbering:
         if found is None:
             return None
         said = found[1] or found[2] or found[3] or ""
-        url = one_line(html.unescape(LONG_NUMBER.sub("&amp;#", said[:_URL_LIMIT])))
+        if len(said) > _URL_LIMIT:
+            said = f"{said[:_URL_LIMIT]}…"
+        url = one_line(html.unescape(LONG_NUMBER.sub("&amp;#", said)))
         if not _FOLLOWED.match(url):
             return None
         if url not in self.links and len(self.links) >= LINK_LIMIT:

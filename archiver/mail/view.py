@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from archiver.mail.body import choose_text, read_text
 from archiver.mail.charsets import decode
+from archiver.mail.confined import confined
 from archiver.mail.links import html_text_and_links
 from archiver.mail.nested import Number, Numbered, numbered
 from archiver.mail.structure import Leaf, Structure, read_structure
@@ -94,6 +95,14 @@ def html_part(stream: BinaryIO, size: int) -> Numbered | None:
     found = [(at, leaf) for at, leaf in enumerate(leaves, 1) if leaf.entity.type == _HTML]
     found.sort(key=lambda one: one[1].attached)
     return Numbered((found[0][0],), found[0][1], stream) if found else None
+
+
+def safe_html(part: Numbered) -> tuple[bytes, bool]:
+    """An HTML text for a browser that may load nothing of it, and whether it was cut at 8 MiB."""
+    defects: set[str] = set()
+    octets = read_text(part.stream, part.leaf, defects)
+    markup = decode(octets, part.leaf.entity.charset, set())
+    return confined(markup).encode("utf-8", "replace"), "text-cut" in defects
 
 
 def _texts(stream: BinaryIO, structure: Structure) -> Iterator[tuple[int, Leaf]]:

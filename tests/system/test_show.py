@@ -227,6 +227,9 @@ def test_octets(show: Show, home: Path, tmp_path: Path) -> None:
     assert show.octets(rich, "--headers") == head + b"\r\n"
     assert show.octets(digest(WEB), "--html") == PAGE
     assert show.octets(rich, "--html") == PAGE.removesuffix(b"\r\n")
+    safe = show.octets(digest(WEB), "--safe-html")
+    assert safe.endswith(PAGE)
+    assert b"default-src 'none'" in safe.partition(b"\n")[0]
     assert show.octets(rich, "--part", 3) == PDF
     assert show.octets(rich, "--part", 4) == INNER.removesuffix(b"\r\n")
     assert show.octets(rich, "--part", "4.1", "--output", "-") == b"inner text"
@@ -303,7 +306,7 @@ def test_nothing_steers_a_terminal(show: Show) -> None:
 
 def test_octets_are_kept_from_a_terminal(show: Show) -> None:
     """What a terminal might obey goes there with --force alone."""
-    for way in (("--raw",), ("--html",), ("--part", "1")):
+    for way in (("--raw",), ("--html",)):
         code, shown = show.at_terminal(digest(RICH), *way)
         assert (code, "--output FILE" in shown) == (2, True), way
     code, shown = show.at_terminal(digest(WEB), "--raw", "--force")
