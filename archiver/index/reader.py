@@ -96,9 +96,10 @@ def _ordered(
 
 
 def _is_much(connection: sqlite3.Connection, asked: Asked) -> bool:
-    found = connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 {asked.rows} LIMIT ?)", (*asked.values, _FEW)
-    )
+    # Where the words alone find much, the rest of it is looked at along the dates.
+    rows = "FROM words WHERE words MATCH ?" if asked.words else asked.rows
+    values = (asked.words,) if asked.words else asked.values
+    found = connection.execute(f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT ?)", (*values, _FEW))
     return int(found.fetchone()[0]) >= _FEW
 
 

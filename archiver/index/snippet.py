@@ -66,6 +66,9 @@ def _first_match(text: str, pattern: re.Pattern[str]) -> int:
 
 def _origin(piece: str, position: int) -> int:
     """Where in ``piece`` the character stands that became the one at ``position``."""
+    if piece.isascii():
+        # There each character becomes one.
+        return position
     ends = list(accumulate(len(normalise(character)) for character in piece))
     return min(bisect_right(ends, position), len(piece) - 1)
 
