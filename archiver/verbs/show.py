@@ -7,6 +7,7 @@ them where it is missing or damaged, can be had all the same.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -109,7 +110,7 @@ def _hits(index_file: Path, asked: Text) -> list[Hit]:
     try:
         index = Index.open(index_file, read_only=True)
         try:
-            return index.search(asked, limit=LIMIT + 1)
+            return list(islice(index.each(asked), LIMIT + 1))
         finally:
             index.close()
     except (IndexDamaged, UsageError):

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import BinaryIO, Protocol, cast
 
 from archiver.config import StoreSettings
-from archiver.errors import ArchiverError, IntegrityError, MessageError
+from archiver.errors import ArchiverError, IntegrityError, LocalDiskError, MessageError
 from archiver.index import INDEX_VERSION, Location
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import accounts_of, capabilities
@@ -103,6 +103,7 @@ class StoredMessages:
 
         Raises:
             IntegrityError: no place has them as they were.
+            LocalDiskError: there is no room for a temporary copy.
             StoreError: the store cannot be reached or refuses.
         """
         with SpooledTemporaryFile(_IN_MEMORY) as octets:
@@ -141,8 +142,18 @@ def _copied(chunks: Iterable[bytes], octets: BinaryIO) -> str:
     hashed = hashlib.sha256()
     for chunk in chunks:
         hashed.update(chunk)
-        octets.write(chunk)
+        _write(octets, chunk)
     return hashed.hexdigest()
+
+
+def _write(octets: BinaryIO, chunk: bytes) -> None:
+    try:
+        octets.write(chunk)
+    except OSError as error:
+        raise LocalDiskError(
+            f"no temporary copy can be made in {gettempdir()}: {error.strerror}",
+            hint="free space there, or name another place in the environment as TMPDIR",
+        ) from error
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 import hashlib
+import resource
 from pathlib import Path
 
 import pytest
 
 from archiver.config import StoreSettings
-from archiver.errors import IntegrityError
+from archiver.errors import IntegrityError, LocalDiskError
 from archiver.index import Location
 from archiver.ledger.unread import Spooled
 from archiver.state import StatePaths
@@ -69,3 +70,19 @@ def test_damage_does_not_go_out(tmp_path: Path, store: Path, octets: bytes | Non
         read(tmp_path, "mail/bad")
     assert error.value.exit_code == 7
     assert DIGEST in error.value.message
+
+
+def test_no_room_for_a_copy(tmp_path: Path, store: Path) -> None:
+    """Where a large message cannot be copied aside, that is said, and nothing goes out."""
+    octets = b"x" * (9 << 20)
+    (store / "large").write_bytes(octets)
+    paths, place = StatePaths(tmp_path / "state"), Location("me", "mail/large", 0, len(octets))
+    source = Source(hashlib.sha256(octets).hexdigest(), len(octets), (), (place,))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with stored_messages(StoreSettings(url=str(tmp_path / "store")), paths) as stored:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6 << 20, before[1]))
+        try:
+            with pytest.raises(LocalDiskError, match="no temporary copy"), stored.read(source):
+                pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
