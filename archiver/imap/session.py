@@ -262,6 +262,11 @@ class ImapSession:
                 return
             start += len(piece)
 
+    def whole(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """The octets of small messages of the folder that is open, by UID."""
+        fetched = self._fetched(uids, "BODY.PEEK[]") if uids else {}
+        return {uid: said[b"BODY[]"] for uid, said in fetched.items() if said.get(b"BODY[]")}
+
     def _fetched(self, uids: Sequence[int], *wanted: str) -> dict[int, dict[bytes, Any]]:
         fetched = self._asked("show messages", lambda: self._client.fetch(uids, wanted))
         self._wire.untagged_responses.pop("FETCH", None)

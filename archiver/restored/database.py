@@ -58,6 +58,7 @@ class Found:
     """A message of the folder that nobody recorded; without ``likeness`` it was not read yet."""
 
     uid: int
+    size: int
     message_id: bytes
     likeness: bytes | None
 
@@ -290,11 +291,27 @@ class Restored:
         wanted = tuple(sizes)
         marks = ", ".join("?" * len(wanted))
         rows = self._rows(
-            "SELECT uid, message_id, likeness FROM there"
+            "SELECT uid, size, message_id, likeness FROM there"
             f" WHERE size IN ({marks}) AND claimed = 0 ORDER BY uid",
             wanted,
         )
         return [Found(*row) for row in rows]
+
+    def unread(self, first: int, largest: int, most: int) -> list[int]:
+        """UIDs of messages to read together, from ``first`` on; none if that one was read before.
+
+        Args:
+            first: a UID.
+            largest: how many octets one of them may have.
+            most: how many they may be.
+        """
+        rows = self._rows(
+            "SELECT uid FROM there WHERE uid >= ? AND size <= ? AND likeness IS NULL"
+            " AND claimed = 0 ORDER BY uid LIMIT ?",
+            (first, largest, most),
+        )
+        uids = [row[0] for row in rows]
+        return uids if first in uids else []
 
     def read(self, folder: int, validity: int, uid: int, likeness: bytes) -> bool:
         """Keeps what a message of the folder is like; says whether it is one recorded without UID.

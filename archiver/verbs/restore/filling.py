@@ -1,12 +1,12 @@
 """Filling one folder: looked into first, then batch after batch, each recorded before the next."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from archiver.errors import ArchiverError, Interrupted, SessionLost
 from archiver.imap import Appended, ImapSession, Letter, Rejected
-from archiver.restored import Restored, Wanted
+from archiver.restored import Found, Restored, Wanted
 from archiver.stopping import Stop
 from archiver.verbs.restore.likeness import Liking
 from archiver.verbs.restore.planning import FolderPlan
@@ -17,6 +17,9 @@ _OCTETS = 4 << 20
 # After so many refusals in a row the rest is not carried to a server that has no room for it.
 _FULL = 100
 _PATIENCE = 3
+# So many messages of up to so many octets are fetched in one go, to be compared.
+_TOGETHER = 50
+_SMALL = 64 << 10
 
 _NO_ROOM = "OVERQUOTA"
 _TOO_BIG = "TOOBIG"
@@ -125,24 +128,33 @@ class Filling:
 
     def _meet(self, message: Message, folder: "_Folder") -> bool:
         """Whether a message lies in the folder already, unrecorded; then it is recorded."""
-        for found in self._restored.alike(message.like.sizes):
-            if not _may_be(message.hit.message_id, found.message_id):
-                continue
-            like = found.likeness
-            if like is None:
-                liking = Liking()
-                for piece in folder.session.octets(found.uid):
-                    liking.take(piece)
-                like = liking.result().digest
-                if self._restored.read(self._plan.row, folder.validity, found.uid, like):
-                    continue
-            if like == message.like.digest:
-                self._restored.note(
-                    self._plan.row, "found", [(message.wanted, folder.validity, found.uid, None)]
-                )
+        for found in self._candidates(message):
+            if found.likeness is None:
+                self._read(found, folder)
+        for found in self._candidates(message):
+            if found.likeness == message.like.digest:
+                met = (message.wanted, folder.validity, found.uid, None)
+                self._restored.note(self._plan.row, "found", [met])
                 self._progress(1)
                 return True
         return False
+
+    def _candidates(self, message: Message) -> list[Found]:
+        return [
+            found
+            for found in self._restored.alike(message.like.sizes)
+            if _may_be(message.hit.message_id, found.message_id)
+        ]
+
+    def _read(self, found: Found, folder: "_Folder") -> None:
+        """Finds out what a message of the folder is like, and those behind it: they are next."""
+        if found.size > _SMALL:
+            likings = {found.uid: _liking(folder.session.octets(found.uid))}
+        else:
+            uids = self._restored.unread(found.uid, _SMALL, _TOGETHER)
+            likings = {uid: _liking([octets]) for uid, octets in folder.session.whole(uids).items()}
+        for uid, like in likings.items():
+            self._restored.read(self._plan.row, folder.validity, uid, like)
 
     def _impossible(self, message: Message, folder: "_Folder") -> tuple[str, str] | None:
         """Why a message need not be sent at all, as code and words."""
@@ -265,6 +277,13 @@ def _letter(message: Message) -> Letter:
         date=message.date,
         binary=message.like.binary,
     )
+
+
+def _liking(pieces: Iterable[bytes]) -> bytes:
+    liking = Liking()
+    for piece in pieces:
+        liking.take(piece)
+    return liking.result().digest
 
 
 def _may_be(message_id: str | None, field: bytes) -> bool:

@@ -55,7 +55,9 @@ def test_what_was_put_without_uid_is_recognised(tmp_path: Path) -> None:
         assert record.look(row, 7, [1, 2]) == [1, 2]
         record.describe([(1, 10, b""), (2, 10, b"")])
         assert [one.uid for one in record.alike([10, 11])] == [1, 2]
+        assert record.unread(1, 10, 50) == [1, 2]
         assert record.read(row, 7, 1, b"like")
+        assert record.unread(1, 10, 50) == [], "that one was read"
         assert not record.read(row, 7, 2, b"like"), "that record has its UID already"
         assert [one.likeness for one in record.alike([10])] == [b"like"]
 
