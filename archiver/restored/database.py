@@ -217,8 +217,6 @@ class Restored:
                     (folder, bytes.fromhex(wanted.digest), validity, uid, likeness, now),
                 )
                 db.execute("UPDATE wanted SET outcome = ? WHERE id = ?", (outcome, wanted.row))
-                if outcome == "found":
-                    db.execute("UPDATE there SET claimed = 1 WHERE uid = ?", (uid,))
 
     def refuse(self, wanted: Wanted, code: str, reason: str) -> None:
         """Keeps for this run why a message was not restored; the next run tries again."""
@@ -296,6 +294,11 @@ class Restored:
             wanted,
         )
         return [Found(*row) for row in rows]
+
+    def claim(self, uid: int) -> None:
+        """A message of the folder stands for one that was wanted, and for no other."""
+        with self._writing() as db:
+            db.execute("UPDATE there SET claimed = 1 WHERE uid = ?", (uid,))
 
     def unread(self, first: int, largest: int, most: int) -> list[int]:
         """UIDs of messages to read together, from ``first`` on; none if that one was read before.

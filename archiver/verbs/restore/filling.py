@@ -69,6 +69,7 @@ class Filling:
         self._alone = 0
         self._sending: Wanted | None = None
         self._losses: dict[int, int] = {}
+        self._met: list[tuple[Wanted, int, int, None]] = []
         self._full = 0
         self.damaged = False
 
@@ -86,7 +87,10 @@ class Filling:
         limit = session.largest(self.name)
         batch = _Batch(self, session)
         waiting = self._restored.waiting(self._plan.row)
-        with closing(batch), closing(self._reader.messages(waiting)) as messages:
+        with ExitStack() as stack:
+            stack.callback(self._note_met)
+            stack.enter_context(closing(batch))
+            messages = stack.enter_context(closing(self._reader.messages(waiting)))
             for message in messages:
                 if isinstance(message, Unreadable):
                     self.damaged = True
@@ -133,11 +137,19 @@ class Filling:
                 self._read(found, folder)
         for found in self._candidates(message):
             if found.likeness == message.like.digest:
-                met = (message.wanted, folder.validity, found.uid, None)
-                self._restored.note(self._plan.row, "found", [met])
-                self._progress(1)
+                self._restored.claim(found.uid)
+                self._met.append((message.wanted, folder.validity, found.uid, None))
+                if len(self._met) >= _MESSAGES:
+                    self._note_met()
                 return True
         return False
+
+    def _note_met(self) -> None:
+        """Records what was met; should that come to nothing, it is met again."""
+        if self._met:
+            self._restored.note(self._plan.row, "found", self._met)
+            self._progress(len(self._met))
+            self._met = []
 
     def _candidates(self, message: Message) -> list[Found]:
         return [

@@ -126,7 +126,7 @@ class Restoring:
             done += count
             if count:
                 self._losses = 0
-            self._reporter.progress(self._target.name, "restore", done, total)
+                self._reporter.progress(self._target.name, "restore", done, total)
 
         manner = Manner(self._target.flags, self._target.again)
         for plan in self.folders:
