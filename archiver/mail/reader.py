@@ -12,7 +12,7 @@ from typing import BinaryIO
 from archiver.mail.addresses import read_addresses
 from archiver.mail.body import choose_text, read_text
 from archiver.mail.charsets import decode
-from archiver.mail.dates import lenient_date, plausible
+from archiver.mail.dates import lenient_date, plausible, twelve_hours
 from archiver.mail.fields import MESSAGE_FIELDS, Fields, read_fields
 from archiver.mail.identifiers import bracketed, every_bracketed
 from archiver.mail.markup import html_text
@@ -134,7 +134,8 @@ class _Said:
         strict: datetime | None = self._reading.date
         if header is None:
             return None
-        date = plausible(strict, self._now) if strict else None
+        believed = strict is not None and not twelve_hours(header)
+        date = plausible(strict, self._now) if believed else None
         if date is None:
             date = plausible(lenient_date(header), self._now)
         if date is None:
