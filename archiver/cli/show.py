@@ -20,6 +20,7 @@ from archiver.safe_names import safe_name, unnamed
 
 if TYPE_CHECKING:
     from archiver.mail import Number
+    from archiver.state import StatePaths
     from archiver.verbs.show import Candidate
     from archiver.verbs.stored import StoredMessages
 
@@ -93,7 +94,10 @@ def command(
     found = options.stored(given)
     paths = StatePaths(Path(found.state))
     with stored_messages(found.store, paths) as stored:
-        message = _only(candidates(paths.index, stored, asked), named, stored)
+        meant = candidates(paths.index, stored, asked)
+        if not meant:
+            raise NothingMatched(f"no message is {harmless(named)}", hint=_hint(paths, stored))
+        message = _only(meant, named)
         source = stored.locate(message)
         with stored.read(source) as stream:
             if way not in (_Way.TEXT, _Way.JSON):
@@ -136,14 +140,18 @@ def _number(typed: str) -> "Number":
     return tuple(map(int, digits))
 
 
-def _only(found: "list[Candidate]", named: str, stored: "StoredMessages") -> "Candidate":
+def _hint(paths: "StatePaths", stored: "StoredMessages") -> str:
+    """Why a message may not be found that is archived."""
+    if not paths.ledger.exists() and not paths.index.exists():
+        return f"nothing is known in {paths.root}: archiver rebuild makes it known from the store"
+    missing = stored.unindexed()
+    return f"{missing:,} messages are not indexed yet: archiver index" if missing else ""
+
+
+def _only(found: "list[Candidate]", named: str) -> "Candidate":
     """The one message that is meant."""
     from archiver.verbs.show import LIMIT
 
-    if not found:
-        missing = stored.unindexed()
-        hint = f"{missing:,} messages are not indexed yet: archiver index" if missing else ""
-        raise NothingMatched(f"no message is {harmless(named)}", hint=hint)
     if len(found) > 1:
         lines = [_line(message) for message in found[:LIMIT]]
         many = f"{len(found)} messages are" if len(found) <= LIMIT else "too many messages are"

@@ -14,9 +14,12 @@ from typing import BinaryIO
 from archiver.mail.body import choose_text, read_text
 from archiver.mail.charsets import decode
 from archiver.mail.confined import confined
+from archiver.mail.fields import read_fields
 from archiver.mail.links import html_text_and_links
-from archiver.mail.nested import Number, Numbered, numbered
+from archiver.mail.nested import Number, Numbered, numbered, opened
+from archiver.mail.octets import Octets
 from archiver.mail.structure import Leaf, Structure, read_structure
+from archiver.mail.words import decode_words, header_text, one_line
 from archiver.model import Mail
 
 TEXT_LIMIT = 1024 * 1024
@@ -38,7 +41,10 @@ class ShownText:
 
 @dataclass(frozen=True, slots=True)
 class ListedPart:
-    """A part in the list of them; ``size`` are its octets, the transfer encoding undone."""
+    """A part in the list of them; ``size`` are its octets, the transfer encoding undone.
+
+    A message without a file name goes by its subject.
+    """
 
     number: Number
     type: str
@@ -140,7 +146,14 @@ def _listed(stream: BinaryIO, structure: Structure, mail: Mail) -> Iterator[List
         if size is None:
             size = sum(map(len, part.octets()))
         entity = part.leaf.entity
-        yield ListedPart(part.number, entity.type, size, entity.name)
+        name = entity.name or (_subject(part) if entity.embedded else None)
+        yield ListedPart(part.number, entity.type, size, name)
+
+
+def _subject(part: Numbered) -> str | None:
+    with opened(part.stream, part.leaf) as (inner, size):
+        octets = read_fields(Octets(inner, size), frozenset(("subject",)), ()).first("subject")
+    return one_line(decode_words(header_text(octets or b""), set())) or None
 
 
 def _sizes(structure: Structure, mail: Mail) -> dict[Number, int]:

@@ -205,6 +205,7 @@ def test_what_matters_is_shown(show: Show) -> None:
         ["5", "text/plain"],
     ]
     assert listed[2][2:4] == ["1000", "B"]
+    assert listed[3][-1] == "within"
     assert listed[5][-1] == "dot.png"
 
 
@@ -372,6 +373,13 @@ def test_without_the_index(damage: str, own: Show) -> None:
     assert own.octets(digest(RICH)[:8], "--raw") == RICH
     assert "The offer" in own.text(digest(RICH))
     own.wrong(9 if damage == "lacks it" else 2, "rich@example.org")
+
+
+def test_nothing_is_known(own: Show) -> None:
+    """Where the state directory is lost, it is said how to have it again."""
+    shutil.rmtree(own.archiver.home / "s")
+    _, said = own(digest(RICH), "--store", "mail", code=9)
+    assert "archiver rebuild" in said
 
 
 def test_in_the_spool(mailbox: Mailbox, archiver: Archiver, tmp_path: Path) -> None:
