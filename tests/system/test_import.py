@@ -246,3 +246,16 @@ def test_nothing_there(run: Archiver, tmp_path: Path) -> None:
     done = run("import", "notes", "--store", "archive", "--state", "s")
     assert "no mail was found there" in done.stderr
     assert "left out: 1 files that are no mail" in done.stderr
+
+
+def test_what_was_exported(run: Archiver, tmp_path: Path) -> None:
+    """What export writes gives the same octets when it is imported: all of them are known."""
+    maildir(tmp_path / "md", [*letters(6), *HOSTILE, FORWARDED, *WITH_LOGO])
+    first = run("import", "md", "--store", "archive", "--state", "s", "--json").record
+    for form in ("maildir", "eml", "mbox"):
+        run("export", f"as-{form}", "--format", form, "--state", "s")
+        again = run("import", f"as-{form}", "--state", "s", "--json").record
+        # In an mbox, a message without any header field is text of the one before.
+        changed = 2 if form == "mbox" else 0
+        assert again["known"] == first["fetched"] - changed, form
+        assert again["fetched"] == changed // 2, form
