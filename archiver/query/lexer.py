@@ -19,6 +19,8 @@ _SPACE = re.compile(r"\s+")
 _NAME = re.compile(r"([A-Za-z0-9]+):")
 _QUOTED = re.compile(r'"([^"]*)"')
 _BARE = re.compile(r'[^\s()"]+')
+# What Python makes of octets of a command line that are no text.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _SHOWN = 60
 
 
@@ -72,8 +74,11 @@ def tokens(typed: str) -> Iterator[Token]:
     """The tokens of a query, in order.
 
     Raises:
-        QueryError: quotes are not closed, a field has no value, or there is no such field.
+        QueryError: quotes are not closed, a field has no value, there is no such field, or
+            something is not text.
     """
+    if wrong := _NO_TEXT.search(typed):
+        raise mistake(typed, wrong.start(), "this is no text; expected UTF-8")
     at = 0
     while at < len(typed):
         if space := _SPACE.match(typed, at):

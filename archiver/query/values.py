@@ -15,6 +15,9 @@ _AGO_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 _SIZE = re.compile(r"(\d{1,15})(?:([kmg])(?:i?b)?)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _DAY_SECONDS = 86_400
+# Beyond these no date can be shown, and no database counts.
+_EARLIEST = int(datetime.min.replace(tzinfo=UTC).timestamp())
+_LARGEST = (1 << 63) - 1
 _MONTHS = 12
 
 DATES = "2024, 2024-05, 2024-05-17, 3d, 2w, 6m or 1y"
@@ -43,7 +46,7 @@ def read_date(text: str, now: float) -> Span | None:
     lower = text.lower()
     if found := _AGO.fullmatch(lower):
         moment = int(now) - int(found[1]) * _AGO_DAYS[found[2]] * _DAY_SECONDS
-        return Span(moment, moment, ago=True)
+        return Span(moment, moment, ago=True) if moment >= _EARLIEST else None
     today = datetime.fromtimestamp(now, UTC).date()
     if lower in ("today", "yesterday"):
         return _days(today - timedelta(days=lower == "yesterday"), 1)
@@ -76,4 +79,7 @@ def _seconds(day: date) -> int:
 def read_size(text: str) -> int | None:
     """A number of octets, None where the text is none."""
     found = _SIZE.fullmatch(text)
-    return None if found is None else int(found[1]) * _UNITS[(found[2] or "").lower()]
+    if found is None:
+        return None
+    size = int(found[1]) * _UNITS[(found[2] or "").lower()]
+    return size if size <= _LARGEST else None
