@@ -173,13 +173,13 @@ class _Asking:
             return ""
         if term.field in _COLUMNS:
             return _expression(folded, term)
-        if term.field is Field.ANY and not self._is_inside(folded):
+        if term.field is Field.ANY and not self._is_inside(folded, term):
             return _expression(folded, term)
         return ""
 
-    def _is_inside(self, folded: str) -> bool:
+    def _is_inside(self, folded: str, term: Text) -> bool:
         """Whether a text occurs inside an address, a name or a file name."""
-        people = self._first(*_people_like(folded))
+        people = self._first(*_people_like(folded, term))
         return people or (len(folded) >= _TRIGRAM and self._first(_LIKE_NAMES, quoted(folded)))
 
     def _first(self, sql: str, value: str) -> bool:
@@ -213,9 +213,9 @@ class _Asking:
 
     def _anywhere(self, folded: str, term: Text) -> Condition:
         words = _in_table(_expression(folded, term))
-        if not self._is_inside(folded):
+        if not self._is_inside(folded, term):
             return words
-        sql, value = _people_like(folded)
+        sql, value = _people_like(folded, term)
         conditions = [words, self._of("message_addresses", "address", "", sql, (value,))]
         if len(folded) >= _TRIGRAM:
             files = self._of("parts", "name", "", _LIKE_NAMES, (quoted(folded),))
@@ -228,10 +228,11 @@ class _Asking:
             near = f"id IN ({_LIKE_ADDRESSES}) AND "
             values = [quoted(folded)]
         mailboxes = f"SELECT id FROM addresses WHERE {near}in_address(name, address, ?)"
-        wanted = f"{folded}*" if term.prefix else folded
         roles = ", ".join(str(int(role)) for role in _ROLES[term.field])
         in_role = f"AND role IN ({roles})"
-        return self._of("message_addresses", "address", in_role, mailboxes, (*values, wanted))
+        return self._of(
+            "message_addresses", "address", in_role, mailboxes, (*values, _wanted(folded, term))
+        )
 
     def _in_file_names(self, folded: str) -> Condition:
         near, values = "", []
@@ -276,11 +277,15 @@ class _Asking:
         return f"messages.id IN ({rows})", (thread, thread, term.text)
 
 
-def _people_like(folded: str) -> tuple[str, str]:
+def _people_like(folded: str, term: Text) -> tuple[str, str]:
     """What selects the mailboxes that a text occurs in, by address or name."""
     if len(folded) >= _TRIGRAM:
         return _LIKE_ADDRESSES, quoted(folded)
-    return "SELECT id FROM addresses WHERE has_words(name, address, ?)", folded
+    return "SELECT id FROM addresses WHERE has_words(name, address, ?)", _wanted(folded, term)
+
+
+def _wanted(folded: str, term: Text) -> str:
+    return f"{folded}*" if term.prefix else folded
 
 
 def _says_nothing(term: Query) -> bool:
@@ -351,11 +356,7 @@ def _sized(larger: int | None, smaller: int | None) -> Condition:
 
 def _in_address(name: str, address: str, wanted: str) -> bool:
     """Whether a text is a part of an address, or words of a name; ``*`` behind it: it goes on."""
-    text = wanted.removesuffix("*")
-    if text in _folded(address):
-        return True
-    words = f" {_folded(name)} "
-    return f" {text}" in words if wanted.endswith("*") else f" {text} " in words
+    return wanted.removesuffix("*") in _folded(address) or _are_words(_folded(name), wanted)
 
 
 def _in_words(name: str, wanted: str) -> bool:
@@ -364,5 +365,10 @@ def _in_words(name: str, wanted: str) -> bool:
 
 
 def _has_words(name: str, address: str, wanted: str) -> bool:
-    """Whether a mailbox has these very words in its name or address."""
-    return f" {wanted} " in f" {_folded(f'{name} {address}')} "
+    """Whether a mailbox has these very words in its name or address; ``*`` as above."""
+    return _are_words(_folded(f"{name} {address}"), wanted)
+
+
+def _are_words(text: str, wanted: str) -> bool:
+    begun = f" {wanted.removesuffix('*')}"
+    return (begun if wanted.endswith("*") else f"{begun} ") in f" {text} "

@@ -5,6 +5,7 @@ It folds words by itself, slowly, and looks at every message.
 
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 from archiver.model import Address, Mail
 from archiver.query import (
@@ -23,6 +24,7 @@ _ALIKE = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "�
 _EMOJI = 0x1F000
 
 
+@cache
 def words(text: str) -> list[str]:
     """The words of a text: case and accents do not count, signs part words, Han stands alone."""
     found = ""

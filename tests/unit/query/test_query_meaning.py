@@ -175,7 +175,15 @@ TYPED = [
     *("has:attachment pdf", "filename:2014", "type:pdf", "larger:1k smaller:10k", "on:2014"),
     *("after:2014 before:2015", "-after:2014", "(東京 OR договор) -signed", "list:dev"),
     *("account:work", "attachment:minutes", "body:minutes", "subject:(a OR 東京)", "bcc:zoe"),
-    *("anyone:example.org OR id:7@example.com", "cafe", "naive", "lodz", "京", "example.com"),
+    *(
+        "ex*",
+        "anyone:example.org OR id:7@example.com",
+        "cafe",
+        "naive",
+        "lodz",
+        "京",
+        "example.com",
+    ),
 ]
 
 
