@@ -1,6 +1,17 @@
 """The terms of a query: a tree of frozen records, whose leaves are what can be asked of a message.
 
 What a leaf means for a message is said here; how it is found quickly is the index's affair.
+
+- Words are compared as ``index/normalise.py`` writes them: without case, accents and signs. Text
+  that it parts, such as ``e-mail`` or several Han characters, is a phrase.
+- The words of a phrase stand one behind the other, in one text: never at the end of the subject and
+  the beginning of the body, nor in two addresses.
+- ``*`` lets the last word go on. Of a character that is a word of its own that is no more than
+  itself.
+- In addresses, names and file names, a text of three characters or more is found inside of words
+  by ``ANY``, and a text of any length by the fields that are about them.
+- A text of nothing but signs finds nothing; beside other terms it is passed over, if it is looked
+  for in ``ANY``, ``SUBJECT``, ``BODY`` or ``ATTACHMENT``.
 """
 
 from dataclasses import dataclass

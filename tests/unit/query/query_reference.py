@@ -22,6 +22,10 @@ from archiver.query import (
 
 _ALIKE = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 _EMOJI = 0x1F000
+_SKIN = range(0x1F3FB, 0x1F400)
+# Scripts whose characters are words of their own, and those whose vowel signs are not written.
+_ALONE = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "HANGUL")
+_UNSEEN = ("COMBINING", "HEBREW", "ARABIC", "VARIATION")
 
 
 @cache
@@ -29,18 +33,24 @@ def words(text: str) -> list[str]:
     """The words of a text: case and accents do not count, signs part words, Han stands alone."""
     found = ""
     for character in unicodedata.normalize("NFC", text):
-        for one in unicodedata.normalize("NFKD", character).casefold():
+        whole = unicodedata.name(character, "").startswith("HANGUL")
+        parts = character if whole else unicodedata.normalize("NFKD", character)
+        for one in parts.casefold():
             found += _ALIKE.get(one) or _seen(one, unicodedata.category(one))
     return found.split()
 
 
 def _seen(one: str, category: str) -> str:
     name = unicodedata.name(one, "")
+    if ord(one) in _SKIN or category == "Cf":
+        return ""
     if category == "So" and ord(one) > _EMOJI:
         return f" {one} "
-    if category[0] in "LN":
-        return f" {one} " if "CJK" in name or "HIRAGANA" in name else one
-    return "" if category[0] == "M" else " "
+    if category[0] == "M" and name.startswith(_UNSEEN):
+        return ""
+    if category[0] in "LNM":
+        return f" {one} " if name.startswith(_ALONE) else one
+    return " "
 
 
 def matches(query: Query, mail: Mail, accounts: Iterable[str], attached: str = "") -> bool:

@@ -26,6 +26,20 @@ from archiver.query import (
 WORDS = [
     *("contract", "Contracts", "übergabe", "Uebergabe", "straße", "STRASSE", "café", "naïve"),
     *("Łódź", "signed", "re", "a", "I", "x1", "2014", "東京", "京都", "東京都に", "عقد", "한국어"),
+    *(
+        "한국",
+        "계약서를",
+        "สวัสดีครับ",
+        "ครับ",
+        "カタカナ",
+        "ｶﾀｶﾅ",
+        "देवनागरी",
+        "שָׁלוֹם",
+        "עקד",
+        "عَقْد",
+        "العقد",
+    ),
+    *("Ελλάδα", "👍🏽", "ﬁle", "soft\u00adware", "software"),
     *("договор", "e-mail", "10:30", "ann@example.com", "foo_bar", "C++", "don't", "🎉"),
 ]
 PEOPLE = [
