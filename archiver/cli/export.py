@@ -110,12 +110,14 @@ def _report(
             }
         )
         return
-    before = f", {done.there:,} were there" if done.there else ""
     read = f", {octets(done.octets)}" if done.octets else ""
     typer.echo(
-        f"{done.exported:,} of {done.found:,} messages exported{before}"
+        f"{done.exported:,} of {done.found:,} messages exported"
         f" to {harmless(str(destination))} as {form}{read}, in {seconds:.1f} s"
     )
+    if done.there:
+        nothing = " or have none" if form == "attachments" else ""
+        typer.echo(f"{done.there:,} were there already{nothing}")
     for one in done.failed[:_NAMED_AT_MOST]:
         say(f"not exported: {one.digest}  {harmless(one.reason)}")
     if len(done.failed) > _NAMED_AT_MOST:
