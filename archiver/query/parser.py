@@ -27,6 +27,7 @@ MOST_TERMS: Final = 500
 """How many words, phrases and fields a query may have."""
 
 _DEEPEST: Final = 50
+_SHOWN: Final = 30
 _DIGITS: Final = frozenset("0123456789abcdef")
 
 _SPANS: Final[Mapping[str, Callable[[Span], Dated]]] = {
@@ -155,7 +156,9 @@ class _Parser:
     def _dated(self, token: Token, name: str) -> Query:
         span = read_date(token.text, self._now)
         if span is None:
-            raise mistake(self._typed, token.at, f"{name}: expected {DATES}, not {token.text!r}")
+            raise mistake(
+                self._typed, token.at, f"{name}: expected {DATES}, not {token.text[:_SHOWN]!r}"
+            )
         if span.ago and name == ON:
             raise mistake(self._typed, token.at, "on: expected a year, a month or a day")
         return _SPANS[name](span)
@@ -163,7 +166,9 @@ class _Parser:
     def _sized(self, token: Token, name: str) -> Query:
         size = read_size(token.text)
         if size is None:
-            raise mistake(self._typed, token.at, f"{name}: expected {SIZES}, not {token.text!r}")
+            raise mistake(
+                self._typed, token.at, f"{name}: expected {SIZES}, not {token.text[:_SHOWN]!r}"
+            )
         return Sized(larger=size) if name == LARGER else Sized(smaller=size)
 
     def _has(self, token: Token) -> Query:

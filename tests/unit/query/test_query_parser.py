@@ -123,3 +123,11 @@ def test_hostile_text() -> None:
     with pytest.raises(QueryError) as error:
         parse("\x1b[2J" + "x(" * 500_000, now=NOW)
     assert error.value.hint.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("field", ["after", "larger", "has", "digest"])
+def test_long_mistakes(field: str) -> None:
+    """A mistake is told in one line of bearable length, however long it is itself."""
+    with pytest.raises(QueryError) as error:
+        parse(f"{field}:{'x' * 100_000}", now=NOW)
+    assert len(error.value.message) < 200
