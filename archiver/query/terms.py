@@ -61,7 +61,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class HasAttachment:
-    """There is an attachment."""
+    """There is an attachment: a part that is no text, has a file name, or is to be saved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
-from archiver.model import Address, Mail
+from archiver.model import Address, Mail, Part
 from archiver.query import (
     All,
     Dated,
@@ -53,6 +53,17 @@ def _seen(one: str, category: str) -> str:
     return " "
 
 
+def attachments(mail: Mail) -> list[Part]:
+    """The parts but those that say in another form what the body says."""
+    return [
+        part
+        for part in mail.parts
+        if part.disposition == "attachment"
+        or part.name is not None
+        or not part.type.lower().startswith("text/")
+    ]
+
+
 def matches(query: Query, mail: Mail, accounts: Iterable[str], attached: str = "") -> bool:
     """Whether a message is what a query asks for.
 
@@ -81,7 +92,7 @@ def matches(query: Query, mail: Mail, accounts: Iterable[str], attached: str = "
                 smaller is None or mail.size < smaller
             )
         case HasAttachment():
-            return bool(mail.parts)
+            return bool(attachments(mail))
         case Text():
             return _holds(query, mail, accounts, attached)
 
@@ -92,7 +103,7 @@ def _says_nothing(term: Query) -> bool:
 
 
 def _holds(term: Text, mail: Mail, accounts: Iterable[str], attached: str) -> bool:
-    names = [part.name or "" for part in mail.parts]
+    names = [part.name or "" for part in attachments(mail)]
     headers = {
         Field.FROM: mail.authors,
         Field.TO: mail.to,
@@ -118,7 +129,7 @@ def _holds(term: Text, mail: Mail, accounts: Iterable[str], attached: str) -> bo
         case Field.FILENAME:
             return any(_inside(name, term.text) for name in names)
         case Field.TYPE:
-            return any(_is_type(part.type.lower(), term) for part in mail.parts)
+            return any(_is_type(part.type.lower(), term) for part in attachments(mail))
         case Field.LIST:
             return mail.list_id is not None and _inside(mail.list_id, term.text)
         case Field.ID:

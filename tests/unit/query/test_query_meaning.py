@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from query_reference import matches
+from query_reference import attachments, matches
 
 from archiver.index import Index, Location, Sort, prepare
 from archiver.model import Address, Mail, Part
@@ -51,7 +51,7 @@ PEOPLE = [
     Address("Zoë O'Hara", ""),
 ]
 FILES = ["Contract 2014.pdf", "scan_0001.PDF", "東京.docx", "a.b.c.tar.gz", "übersicht.xlsx", None]
-TYPES = ["application/pdf", "image/png", "text/plain", "Application/PDF"]
+TYPES = ["application/pdf", "image/png", "text/plain", "Application/PDF", "text/html"]
 LISTS = ["<dev.lists.example.net>", "<users.example.org>", None, None]
 ACCOUNTS = ["work", "ann@example.com", "old-box"]
 SEEDS = 400
@@ -76,7 +76,7 @@ def make_mail(luck: Random, number: int) -> Mail:
             size=10,
             type=luck.choice(TYPES),
             name=luck.choice(FILES),
-            disposition="attachment",
+            disposition=luck.choice(("attachment", "inline", None)),
         )
         for place in range(luck.choice((0, 0, 0, 1, 2)))
     )
@@ -141,7 +141,7 @@ def mails() -> list[Mail]:
 
 def attached(mail: Mail) -> dict[str, str]:
     """The text in the attachments of a message, by their digests."""
-    return {part.digest: "signed 東京 minutes" for part in mail.parts[:1]}
+    return {part.digest: "signed 東京 minutes" for part in attachments(mail)[:1]}
 
 
 def accounts(mail: Mail) -> list[str]:
