@@ -7,18 +7,37 @@ anew without asking: what it held is due again, and the ledger is told so before
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archiver.errors import IndexDamaged, LocalDiskError
+from archiver.extract.kinds import Kind, Why, needed_by, readers
 from archiver.ledger import Ledger
-from archiver.ledger.unread import index_made_by, messages_of, take_marks_back
+from archiver.ledger.unread import (
+    index_made_by,
+    messages_of,
+    say_who_marks,
+    take_marks_back,
+)
 from archiver.model import Reporter, UnreadMessage
 
 if TYPE_CHECKING:
     from archiver.index import Entry, Index, Location
 
+_INSTALL = "pip install 'pop3-archiver[extract]', and archiver index reads them"
+_EXPLAINED: Mapping[str, str] = {
+    Why.NEEDS_PDF: f"PDF needs {_INSTALL}",
+    Why.NEEDS_RTF: f"RTF needs {_INSTALL}",
+    Why.TOO_LARGE: "they are larger than 64 MiB",
+    Why.TOO_MANY: "their messages have too many, or too many that break their reader",
+    Why.BROKEN: "they are encrypted, damaged or not what they say",
+    Why.OUT_OF_TIME: "they take too long",
+    Why.OUT_OF_MEMORY: "they take too much memory",
+    Why.CRASHED: "they crash their reader",
+}
 _WAITING_PIECES = 16
 _READ_AT_ONCE = 100
 
@@ -27,7 +46,7 @@ class Indexer:
     """Writes entries into the index, in the order in which they come.
 
     ``error`` is why it stopped writing, or None; what comes after that is dropped, because it can
-    be read again at any time.
+    be read again at any time. ``unread`` counts the attachments whose text was not read, by reason.
 
     Args:
         path: where the index is, or is made.
@@ -53,6 +72,7 @@ class Indexer:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self.error: Exception | None = None
+        self.unread: Counter[str] = Counter()
 
     def add(self, entries: "Sequence[tuple[Entry, Location]]") -> None:
         """Hands over a piece; waits while too many are waiting."""
@@ -60,6 +80,8 @@ class Indexer:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, name="index", daemon=True)
                 self._thread.start()
+        for entry, _ in entries:
+            self.unread.update(entry.unread.values())
         self._pieces.put(entries)
 
     def _write(self) -> None:
@@ -98,11 +120,11 @@ class Indexer:
         return index
 
     def _made_anew(self) -> "Index":
-        from archiver.index import INDEX_VERSION, Index, discard
+        from archiver.index import Index, discard
 
         self._reporter.note("index", "it is damaged: it is made again from the raw messages")
         with Ledger.open(self._ledger) as ledger:
-            take_marks_back(ledger, str(INDEX_VERSION))
+            take_marks_back(ledger, _mark())
         try:
             discard(self.path)
         except OSError as error:
@@ -124,13 +146,41 @@ def trust_marks(ledger: Ledger, path: Path) -> None:
     """Takes back the ledger's marks where they speak of another index than the one at ``path``.
 
     To be called before anything is added to the index: of one that was made anew it could not be
-    told any more that it lacks what was marked.
+    told any more that it lacks what was marked. A mark also names the readers of attachments that
+    there were. A new one makes due what was indexed without it; where one has gone, the mark says
+    so, for the day when it comes back.
     """
     from archiver.index import INDEX_VERSION, is_usable
 
-    version = str(INDEX_VERSION)
-    if not is_usable(path) or index_made_by(ledger) != version:
-        take_marks_back(ledger, version)
+    version, *names = (index_made_by(ledger) or "").split() or [""]
+    before, now = frozenset(names), readers()
+    if not is_usable(path) or version != str(INDEX_VERSION):
+        take_marks_back(ledger, _mark())
+    elif came := now - before:
+        _make_due(path, came)
+        take_marks_back(ledger, _mark())
+    elif before - now:
+        say_who_marks(ledger, _mark())
+
+
+def _mark() -> str:
+    from archiver.index import INDEX_VERSION
+
+    return " ".join((str(INDEX_VERSION), *sorted(readers())))
+
+
+def _make_due(path: Path, came: frozenset[Kind]) -> None:
+    from archiver.index import Index
+
+    # Whoever writes next makes a damaged one anew, and then it holds nothing.
+    with suppress(IndexDamaged), closing(Index.open(path)) as index:
+        index.make_due([needed_by(kind) for kind in sorted(came)])
+
+
+def tell_unread(unread: Mapping[str, int], reporter: Reporter) -> None:
+    """Says what attachments of those indexed just now were not read, and what helps."""
+    for why, count in sorted(unread.items()):
+        reporter.note("index", f"the text of {count:,} attachments was not read: {_EXPLAINED[why]}")
 
 
 def lacking(ledger: Ledger, batch: str, path: Path) -> Iterator[tuple[UnreadMessage, ...]]:

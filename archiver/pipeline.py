@@ -21,7 +21,7 @@ from archiver.dispatch import Dispatch, chronicle, give_up_leases
 from archiver.errors import AlreadyRunning, ArchiverError, Interrupted, worst
 from archiver.fetching import Fetching
 from archiver.importing import Bringing
-from archiver.indexing import Indexer, trust_marks
+from archiver.indexing import Indexer, tell_unread, trust_marks
 from archiver.ledger import Ledger, checkpoints, events, landing, manifests, returning
 from archiver.ledger.accounts import (
     begin_run,
@@ -314,6 +314,7 @@ class _Run:
             # Nothing else would have the index read again what was imported.
             owners |= {owner.row: owner for owner in without_server(self.ledger, store)}
         error = reading.read([*owners.values()])
+        tell_unread(self.indexer.unread, self.reporter)
         self._drain()
         if error is not None:
             self._note_or_raise(error)

@@ -2,7 +2,7 @@ from archiver.index.asking import sought
 from archiver.index.conversations import Conversation
 from archiver.index.database import Index
 from archiver.index.disposal import discard, is_condemned, is_usable
-from archiver.index.entry import INDEX_VERSION, Entry, Location, prepare
+from archiver.index.entry import INDEX_VERSION, Entry, Location, is_attachment, prepare
 from archiver.index.reader import Hit, Sort
 from archiver.index.snippet import marks
 from archiver.index.totals import By, Total
@@ -18,6 +18,7 @@ __all__ = [
     "Sort",
     "Total",
     "discard",
+    "is_attachment",
     "is_condemned",
     "is_usable",
     "marks",

@@ -76,6 +76,16 @@ class Index:
         with _explained(self._path):
             return {digest for digest in digests if self._is_indexed(digest)}
 
+    def make_due(self, unread: Sequence[str]) -> None:
+        """Has messages be indexed anew that have attachments unread for one of these reasons."""
+        marks = ", ".join("?" * len(unread))
+        with _explained(self._path), self._connection:
+            self._connection.execute(
+                "UPDATE messages SET version = 0 WHERE id IN"
+                f" (SELECT message FROM parts WHERE unread IN ({marks}))",
+                unread,
+            )
+
     def _is_indexed(self, digest: str) -> bool:
         row = self._connection.execute(
             f"SELECT 1 FROM messages WHERE {BY_DIGEST} AND version = ?2",

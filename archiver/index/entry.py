@@ -5,7 +5,7 @@ Everything here is pure and can be pickled: an entry is about twice as large as 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -43,7 +43,8 @@ class Entry:
     ``people`` are the mailboxes with their roles in the order of the message; ``text`` is the text
     body in UTF-8, up to TEXT_LIMIT. ``references`` are the Message-IDs of the conversation, the
     oldest first; ``answers`` is the subject that it answers, normalised, where it has none and its
-    subject says that it is a reply.
+    subject says that it is a reply. ``unread`` says by the digests of attachments why their text
+    was not read.
     """
 
     digest: bytes
@@ -58,6 +59,7 @@ class Entry:
     list_id: str | None = None
     references: tuple[str, ...] = ()
     answers: str = ""
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,17 @@ class Location:
     length: int
 
 
-def prepare(mail: Mail, attached: Mapping[str, str] = NOTHING_ATTACHED) -> Entry:
+def prepare(
+    mail: Mail,
+    attached: Mapping[str, str] = NOTHING_ATTACHED,
+    unread: Mapping[str, str] = NOTHING_ATTACHED,
+) -> Entry:
     """What the index will hold of a message, at INDEX_VERSION.
 
     Args:
         mail: the message.
         attached: the text in its attachments, by their digests; TEXT_LIMIT of it counts.
+        unread: why the text of others was not read, by their digests.
     """
     people = tuple(
         (role, Address(_storable(person.name), _storable(person.address)))
@@ -88,7 +95,7 @@ def prepare(mail: Mail, attached: Mapping[str, str] = NOTHING_ATTACHED) -> Entry
         )
         for person in persons
     )
-    attachments = tuple(_storable_part(part) for part in mail.parts if _is_attachment(part))
+    attachments = tuple(_storable_part(part) for part in mail.parts if is_attachment(part))
     text = mail.text.encode(errors="replace")[:TEXT_LIMIT]
     references = tuple(dict.fromkeys((*mail.references, *mail.in_reply_to)))[-_MOST_REFERENCES:]
     return Entry(
@@ -109,6 +116,7 @@ def prepare(mail: Mail, attached: Mapping[str, str] = NOTHING_ATTACHED) -> Entry
         list_id=None if mail.list_id is None else _storable(mail.list_id.strip("<>")),
         references=references,
         answers="" if references else answered(mail.subject),
+        unread=dict(unread),
     )
 
 
@@ -122,7 +130,8 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-def _is_attachment(part: Part) -> bool:
+def is_attachment(part: Part) -> bool:
+    """Whether a part is what a person would call an attachment."""
     # Another rendering of the body is a text without a name: nobody would call it an attachment.
     is_body = part.type.casefold().startswith("text/") and part.name is None
     return not is_body or (part.disposition or "").casefold() == "attachment"

@@ -133,6 +133,7 @@ _TABLES: Final = (
         type TEXT NOT NULL,
         size INTEGER NOT NULL,
         digest BLOB NOT NULL,
+        unread TEXT,
         PRIMARY KEY (message, position)
     ) STRICT, WITHOUT ROWID
     """,

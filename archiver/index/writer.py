@@ -22,7 +22,8 @@ _ADD_PERSON: Final = """
     INSERT INTO message_addresses (message, position, role, address) VALUES (?, ?, ?, ?)
 """
 _ADD_PART: Final = """
-    INSERT INTO parts (message, position, name, type, size, digest) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO parts (message, position, name, type, size, digest, unread)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -111,6 +112,7 @@ class Writer:
                     part.type,
                     part.size,
                     bytes.fromhex(part.digest),
+                    entry.unread.get(part.digest),
                 )
                 for position, part in enumerate(entry.attachments)
             ],

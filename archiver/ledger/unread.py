@@ -125,6 +125,12 @@ def index_made_by(ledger: Ledger) -> str | None:
     return None if found is None else str(found)
 
 
+def say_who_marks(ledger: Ledger, version: str) -> None:
+    """Notes which version of reader and index marks speak of from now on."""
+    with ledger.write() as db:
+        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('index', ?)", (version,))
+
+
 def take_marks_back(ledger: Ledger, version: str) -> None:
     """Takes every mark back, of all accounts: the index is new, or made by another version.
 

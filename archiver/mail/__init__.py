@@ -1,5 +1,6 @@
 from archiver.mail.nested import NESTING_LIMIT, Number, Numbered, part_of
 from archiver.mail.parts import PartSink
+from archiver.mail.plain import plain_text
 from archiver.mail.reader import read_header, read_mail
 from archiver.mail.record import mail_json
 from archiver.mail.view import (
@@ -11,6 +12,7 @@ from archiver.mail.view import (
     safe_html,
     view_mail,
 )
+from archiver.mail.within import words_within
 
 __all__ = [
     "NESTING_LIMIT",
@@ -24,8 +26,10 @@ __all__ = [
     "mail_json",
     "part_numbers",
     "part_of",
+    "plain_text",
     "read_header",
     "read_mail",
     "safe_html",
     "view_mail",
+    "words_within",
 ]

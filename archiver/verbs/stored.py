@@ -94,7 +94,7 @@ class StoredMessages:
         if self._ledger is None:
             return 0
         # Marks of another index say nothing of this one.
-        anew = index_made_by(self._ledger) != str(INDEX_VERSION)
+        anew = (index_made_by(self._ledger) or "").partition(" ")[0] != str(INDEX_VERSION)
         return unread_messages(self._ledger, canonical_url(self._store.url), anew=anew)
 
     @contextmanager

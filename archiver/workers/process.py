@@ -17,6 +17,7 @@ from typing import Any
 
 from archiver.config import StoreSettings
 from archiver.errors import ArchiverError, IntegrityError
+from archiver.extract import Extractor
 from archiver.format import (
     FORMAT_KEY,
     MANIFEST_TYPE,
@@ -27,6 +28,7 @@ from archiver.format import (
 )
 from archiver.index import Entry, Location, prepare
 from archiver.model import Batch, Copy, Kind, Locator, Mail, Payload
+from archiver.stages.attached import judge
 from archiver.stages.index import read_unread
 from archiver.stages.lease import give_up, take
 from archiver.stages.read_back import read_back
@@ -77,6 +79,7 @@ class _Server:
         self._store: Store | None = None
         self._entries: list[tuple[Entry, Location]] = []
         self._text = 0
+        self._extractor: Extractor | None = None
 
     def serve(self) -> None:
         while True:
@@ -168,17 +171,22 @@ class _Server:
             )
 
     def _read(self, task: Read) -> None:
-        store = self._opened()
+        store, extractor = self._opened(), self._reader(task)
         # A GET is mostly waiting, so a few are under way at once; few, because texts may be large.
         with ThreadPoolExecutor(_READING) as pool:
             waiting: deque[Future[tuple[Entry, Location]]] = deque()
             for unread in task.unread:
                 if len(waiting) == _READING:
                     self._add(*waiting.popleft().result())
-                waiting.append(pool.submit(read_unread, unread, task.spool, store))
+                waiting.append(pool.submit(read_unread, unread, task.spool, store, extractor))
             for future in waiting:
                 self._add(*future.result())
         self._flush()
+
+    def _reader(self, task: Read) -> Extractor:
+        if self._extractor is None:
+            self._extractor = Extractor(task.spool)
+        return self._extractor
 
     def _opened(self) -> Store:
         assert self._store is not None, _FIRST
@@ -190,11 +198,15 @@ class _Server:
 
     def _offer(self, batch: Batch, mail: Mail) -> None:
         key = raw_key(batch.account, batch.day, batch.id, mail.digest)
-        self._add(prepare(mail), Location(batch.account, key, 0, mail.size))
+        judged = judge(mail.parts)
+        # Attachments cost more than all else: they are read when everything is archived.
+        if not judged.due:
+            entry = prepare(mail, unread=judged.unread)
+            self._add(entry, Location(batch.account, key, 0, mail.size))
 
     def _add(self, entry: Entry, location: Location) -> None:
         self._entries.append((entry, location))
-        self._text += len(entry.text)
+        self._text += len(entry.text) + len(entry.words.attached)
         if len(self._entries) >= _ENTRIES_AT_ONCE or self._text >= _TEXT_AT_ONCE:
             self._flush()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import IntegrityError, KeyTaken, LocalDiskError, StoreError
+from archiver.extract import Extractor
 from archiver.format import MessageHash, batch_prefix, part_key, raw_key
 from archiver.model import Batch, Kind, Mail, Payload, Proof, SpooledMessage, UnreadMessage
 from archiver.stages.index import read_unread
@@ -144,7 +145,7 @@ def test_no_room_for_a_large_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     batch = batch_of(tmp_path, message("one", LARGE_PART))
     monkeypatch.setattr("secrets.token_hex", lambda length: "missing/directory")
     with pytest.raises(LocalDiskError, match="decoded part"):
-        put(batch, tmp_path, MemoryStore())
+        put(batch, tmp_path, MemoryStore(), Extractor(tmp_path))
 
 
 @pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER])
@@ -203,7 +204,7 @@ def test_octets_changed_in_the_spool(tmp_path: Path, size: int) -> None:
     first, second = message("one"), b"Subject: two\r\n\r\n" + b"x" * size
     batch = batch_of(tmp_path, first, second)
     (tmp_path / "x.seg").write_bytes(first + second[:-1] + b"y")
-    done, _ = put(batch, tmp_path, MemoryStore())
+    done, _ = put(batch, tmp_path, MemoryStore(), Extractor(tmp_path))
     assert done.failed.keys() == {sha(second)}
 
 
@@ -271,7 +272,7 @@ def test_no_proof(tmp_path: Path, proof: Proof, fault: Fault) -> None:
 def test_cut_short_in_the_store(tmp_path: Path) -> None:
     """An object of another size is missing."""
     octets = message("one")
-    done, _ = put(batch_of(tmp_path, octets), tmp_path, MemoryStore())
+    done, _ = put(batch_of(tmp_path, octets), tmp_path, MemoryStore(), Extractor(tmp_path))
     other = MemoryStore()
     other.put(done.copies[0].locator.key, payload_of(octets[:-1]), content_type="x/y")
     assert verify(PREFIX, done.copies, other).missing == done.copies
@@ -303,7 +304,7 @@ def test_read_from_spool_or_store(tmp_path: Path, segment: str) -> None:
     store = MemoryStore()
     if segment != "x.seg":
         put(batch_of(tmp_path, octets), tmp_path, store)
-    entry, location = read_unread(unread(octets, segment, 6), tmp_path, store)
+    entry, location = read_unread(unread(octets, segment, 6), tmp_path, store, Extractor(tmp_path))
     assert (entry.digest.hex(), entry.subject) == (sha(octets), "one")
     assert (location.account, location.key) == (ACCOUNT, raw_key(ACCOUNT, DAY, NAME, sha(octets)))
 
@@ -314,10 +315,10 @@ def test_index_refuses_other_octets(tmp_path: Path) -> None:
     wanted = unread(octets, "")
     store.put(wanted.key, payload_of(message("two")), content_type="x/y")
     with pytest.raises(IntegrityError, match="not the message"):
-        read_unread(wanted, tmp_path, store)
+        read_unread(wanted, tmp_path, store, Extractor(tmp_path))
 
 
 def test_index_without_object(tmp_path: Path) -> None:
     """A message that is nowhere is the store's failure."""
     with pytest.raises(StoreError):
-        read_unread(unread(message("one"), ""), tmp_path, MemoryStore())
+        read_unread(unread(message("one"), ""), tmp_path, MemoryStore(), Extractor(tmp_path))
