@@ -7,9 +7,11 @@ it does not depend on what came before.
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,10 +21,14 @@ from typing import IO, BinaryIO, Final
 from archiver.errors import LocalDiskError
 from archiver.extract.kinds import TEXT_LIMIT, Kind, Why
 
+CPU_SECONDS: Final = 10
+"""Processor time for one file."""
+
 WALL_SECONDS: Final = 30.0
 """Time for one file; what it looks like where neither memory nor processor time run out."""
 
 _START = "from archiver.extract.process import main; main()"
+_PATIENCE_SECONDS = 5.0
 _CHUNK = 1 << 20
 _REMEMBERED = 64
 _REMEMBERED_LIMIT = 64 * 1024
@@ -114,7 +120,7 @@ class _Process:
         files = (self._octets.fileno(), self._text.fileno())
         # -P: nothing is imported from where the process happens to start.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, *map(str, files)],
+            [sys.executable, "-P", "-c", _START, *map(str, (*files, CPU_SECONDS))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -126,22 +132,20 @@ class _Process:
         )
 
     def read(self, kind: Kind, octets: BinaryIO) -> Extracted:
-        length = self._hand_over(octets)
-        answer = self._ask(f"{kind} {length}\n".encode())
+        self._hand_over(octets)
+        answer = self._ask(f"{kind}\n".encode())
         if answer != "ok":
             return Extracted(why=Why(answer))
         text = os.pread(self._text.fileno(), TEXT_LIMIT, 0)
         return Extracted(text.decode("utf-8", "ignore"))
 
-    def _hand_over(self, octets: BinaryIO) -> int:
+    def _hand_over(self, octets: BinaryIO) -> None:
         self._octets.seek(0)
         self._octets.truncate()
         octets.seek(0)
-        length = 0
         while chunk := octets.read(_CHUNK):
-            length += self._octets.write(chunk)
+            self._octets.write(chunk)
         self._octets.flush()
-        return length
 
     def _ask(self, line: bytes) -> str:
         assert self._process.stdin is not None
@@ -149,12 +153,21 @@ class _Process:
         try:
             self._process.stdin.write(line)
         except BrokenPipeError:
+            # It died after its last answer, for no fault of this file.
             return Why.CRASHED
         ready, _, _ = select.select([self._process.stdout], [], [], WALL_SECONDS)
         if not ready:
             return Why.OUT_OF_TIME
         answer = self._process.stdout.readline().decode("ascii", "replace").strip()
-        return answer if answer == "ok" or answer in set(Why) else Why.CRASHED
+        if answer == "ok" or answer in set(Why):
+            return answer
+        return Why.OUT_OF_TIME if self._ended_by() == signal.SIGXCPU else Why.CRASHED
+
+    def _ended_by(self) -> int:
+        """The signal that ended the process, 0 where it goes on."""
+        with suppress(subprocess.TimeoutExpired):
+            return -self._process.wait(_PATIENCE_SECONDS)
+        return 0
 
     def end(self) -> None:
         self._process.kill()

@@ -86,7 +86,7 @@ def kind_of(media_type: str, name: str | None) -> Kind | None:
     kind = _TYPES.get(media_type)
     if kind is None and media_type.startswith("text/"):
         kind = Kind.TEXT
-    if kind is None or media_type in _VAGUE:
+    if media_type in _VAGUE or (kind is None and media_type.startswith("application/")):
         return _SUFFIXES.get(PurePosixPath(name or "").suffix.casefold(), kind)
     return kind
 

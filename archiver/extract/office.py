@@ -16,6 +16,9 @@ from archiver.extract.gathering import Broken, Gathered
 INFLATED_LIMIT: Final = 256 << 20
 """Octets of XML that are read from one file."""
 
+DEPTH_LIMIT: Final = 1000
+"""Elements in one another."""
+
 _CHUNK = 64 * 1024
 _PREFIXES: Final = (
     ("word/document", "word/header", "word/footer"),
@@ -80,11 +83,14 @@ def _parser(into: Gathered, *, whole: bool) -> "expat.XMLParserType":
     """A parser that gathers the text of the body, or what stands in elements of text only."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    wanted = 0
+    wanted = depth = 0
     shared = False
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal wanted, shared
+        nonlocal wanted, shared, depth
+        depth += 1
+        if depth > DEPTH_LIMIT:
+            raise Broken("it is nested without end")
         local = name.rpartition(" ")[2]
         if local == "c":
             shared = attributes.get("t") == "s"
@@ -93,7 +99,8 @@ def _parser(into: Gathered, *, whole: bool) -> "expat.XMLParserType":
             wanted += 1
 
     def end(name: str) -> None:
-        nonlocal wanted
+        nonlocal wanted, depth
+        depth -= 1
         local = name.rpartition(" ")[2]
         if local == "body" if whole else local in _TEXT or (local == "v" and not shared):
             wanted -= 1

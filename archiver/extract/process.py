@@ -1,6 +1,6 @@
 """The process that reads what strangers attached: it has no secrets, and little of everything else.
 
-It hears one line for each file, ``kind length``, finds the octets in one open file, writes the text
+It hears one line for each file, its kind, finds the octets in one open file, writes the text
 into another and answers with a line: ``ok``, or a ``Why``. Its environment is empty, its sockets
 and files are only these; memory, processor time and the size of what it writes are limited by the
 kernel. Where a file makes it crash or loop, whoever asked starts another process.
@@ -8,7 +8,6 @@ kernel. Where a file makes it crash or loop, whoever asked starts another proces
 
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable
 from typing import BinaryIO, Final
@@ -18,9 +17,6 @@ from archiver.extract.kinds import TEXT_LIMIT, Kind, Why
 
 MEMORY_LIMIT: Final = 288 << 20
 """Octets of address space of the process."""
-
-CPU_SECONDS: Final = 10
-"""Processor time for one file."""
 
 _FILES = 64
 
@@ -57,10 +53,6 @@ _READERS: Final[dict[Kind, Callable[[BinaryIO, Gathered], None]]] = {
 }
 
 
-class _OutOfTime(BaseException):
-    """The kernel's word that the processor time of a file is used up."""
-
-
 def _limit_process() -> None:
     for what, limit in (
         (resource.RLIMIT_AS, MEMORY_LIMIT),
@@ -70,22 +62,16 @@ def _limit_process() -> None:
     ):
         resource.setrlimit(what, (limit, limit))
 
-    def out_of_time(*_: object) -> None:
-        raise _OutOfTime
 
-    signal.signal(signal.SIGXCPU, out_of_time)
-
-
-def _limit_time() -> None:
-    """Gives the next file its processor time; who overstays it in one library call is killed."""
+def _limit_time(seconds: int) -> None:
+    """Gives the next file its processor time; who overstays it is killed by SIGXCPU."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
+    soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
-def _read(kind: Kind, octets: int, length: int, text: int) -> str:
+def _read(kind: Kind, octets: int, text: int) -> str:
     gathered = Gathered()
-    _limit_time()
     # A descriptor of its own, so that no reader can close the one that is used again.
     with os.fdopen(os.dup(octets), "rb") as file:
         file.seek(0)
@@ -97,8 +83,6 @@ def _read(kind: Kind, octets: int, length: int, text: int) -> str:
             return Why.BROKEN
         except MemoryError:
             return Why.OUT_OF_MEMORY
-        except _OutOfTime:
-            return Why.OUT_OF_TIME
         except Exception:  # noqa: BLE001 - whatever a library raises, the file is to blame
             return Why.BROKEN
     os.ftruncate(text, 0)
@@ -107,8 +91,8 @@ def _read(kind: Kind, octets: int, length: int, text: int) -> str:
 
 
 def main() -> None:
-    """Serves requests on standard input until it closes; the two files' descriptors are given."""
-    octets, text = int(sys.argv[1]), int(sys.argv[2])
+    """Serves requests on standard input until it closes; see ``_Process``."""
+    octets, text, seconds = map(int, sys.argv[1:])
     _limit_process()
     # Answers go where standard output went; what a library prints goes nowhere.
     answers = os.dup(1)
@@ -116,6 +100,6 @@ def main() -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     for line in sys.stdin:
-        kind, length = line.split()
-        answer = _read(Kind(kind), octets, int(length), text)
+        _limit_time(seconds)
+        answer = _read(Kind(line.strip()), octets, text)
         os.write(answers, f"{answer}\n".encode())

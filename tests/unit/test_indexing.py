@@ -1,20 +1,22 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from archiver.errors import LocalDiskError
+from archiver.extract import Kind, Why
 from archiver.index import INDEX_VERSION, Entry, Index, Location, is_usable, prepare
 from archiver.index.disposal import condemn
-from archiver.indexing import Indexer, lacking, trust_marks
+from archiver.indexing import Indexer, lacking, tell_unread, trust_marks
 from archiver.ledger import Ledger
 from archiver.ledger.accounts import account, open_account
 from archiver.ledger.landing import Draft, Landed, land
 from archiver.ledger.listing import Listing
 from archiver.ledger.unread import mark_read, unread_batches
-from archiver.model import Fingerprint, Listed, Mail
+from archiver.model import Fingerprint, Listed, Mail, Part
 
 
 def digest_of(number: int) -> str:
@@ -220,3 +222,51 @@ def test_marks(tmp_path: Path, change: str) -> None:
                 db.execute("UPDATE meta SET value = ? WHERE key = 'index'", (INDEX_VERSION + 1,))
         trust_marks(ledger, path)
         assert unread_batches(ledger, owner) == ([] if change == "none" else ["b"])
+
+
+@pytest.mark.parametrize("why", [Why.NEEDS_PDF, Why.BROKEN])
+def test_a_reader_that_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: Why) -> None:
+    """What was indexed without a reader of its attachments is due when there is one, and no more.
+
+    Then it is not due again, unless the reader went and came back.
+    """
+
+    def readers(*kinds: Kind) -> None:
+        monkeypatch.setattr("archiver.indexing.readers", lambda: frozenset(kinds))
+        trust_marks(ledger, path)
+
+    path = tmp_path / "index.db"
+    part = Part("ab" * 32, 5, "application/pdf", "a.pdf")
+    mail = Mail(digest_of(1), digest_of(1), 5, text="word", parts=(part,))
+    place = Location("me", "mail/1", 0, 5)
+    with ledger_with(tmp_path, 2) as ledger:
+        readers()
+        with closing(Index.open(path)) as index:
+            index.add([(prepare(mail, unread={part.digest: why}), place), entry(2)])
+        mark_read(ledger, ["b"], 0)
+        readers()
+        assert unread_batches(ledger, account(ledger, 1)) == []
+        readers(Kind.PDF)
+        due = [one.digest for piece in lacking(ledger, "b", path) for one in piece]
+        assert due == ([mail.digest] if why is Why.NEEDS_PDF else [])
+        assert unread_batches(ledger, account(ledger, 1)) == ["b"]
+        with closing(Index.open(path)) as index:
+            index.add([(prepare(mail, {part.digest: "walrus"}), place)])
+        mark_read(ledger, ["b"], 0)
+        readers(Kind.PDF)
+        assert unread_batches(ledger, account(ledger, 1)) == []
+        assert list(lacking(ledger, "b", path)) == []
+        readers()
+        assert unread_batches(ledger, account(ledger, 1)) == []
+        readers(Kind.PDF)
+        assert unread_batches(ledger, account(ledger, 1)) == ["b"]
+
+
+def test_what_is_said_of_unread_attachments(indexer: Indexer, notes: Notes) -> None:
+    """Whoever indexes is told once how many attachments were not read, and what to do about it."""
+    one, place = entry(1)
+    indexer.add([(replace(one, unread={"ab": Why.NEEDS_PDF, "cd": Why.NEEDS_PDF}), place)])
+    indexer.close()
+    tell_unread(indexer.unread, notes)
+    (said,) = notes.notes
+    assert said.startswith("index: the text of 2 attachments was not read: PDF needs pip install")

@@ -145,7 +145,7 @@ def test_no_room_for_a_large_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     batch = batch_of(tmp_path, message("one", LARGE_PART))
     monkeypatch.setattr("secrets.token_hex", lambda length: "missing/directory")
     with pytest.raises(LocalDiskError, match="decoded part"):
-        put(batch, tmp_path, MemoryStore(), Extractor(tmp_path))
+        put(batch, tmp_path, MemoryStore())
 
 
 @pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER])
@@ -204,7 +204,7 @@ def test_octets_changed_in_the_spool(tmp_path: Path, size: int) -> None:
     first, second = message("one"), b"Subject: two\r\n\r\n" + b"x" * size
     batch = batch_of(tmp_path, first, second)
     (tmp_path / "x.seg").write_bytes(first + second[:-1] + b"y")
-    done, _ = put(batch, tmp_path, MemoryStore(), Extractor(tmp_path))
+    done, _ = put(batch, tmp_path, MemoryStore())
     assert done.failed.keys() == {sha(second)}
 
 
@@ -272,7 +272,7 @@ def test_no_proof(tmp_path: Path, proof: Proof, fault: Fault) -> None:
 def test_cut_short_in_the_store(tmp_path: Path) -> None:
     """An object of another size is missing."""
     octets = message("one")
-    done, _ = put(batch_of(tmp_path, octets), tmp_path, MemoryStore(), Extractor(tmp_path))
+    done, _ = put(batch_of(tmp_path, octets), tmp_path, MemoryStore())
     other = MemoryStore()
     other.put(done.copies[0].locator.key, payload_of(octets[:-1]), content_type="x/y")
     assert verify(PREFIX, done.copies, other).missing == done.copies
