@@ -169,6 +169,10 @@ class _Asking:
 
     def _words_alone(self, term: Query) -> str:
         """What to ask of the full-text table where it has the whole answer, else nothing."""
+        if isinstance(term, All | Either):
+            each = [self._words_alone(one) for one in term.terms]
+            operator = " AND " if isinstance(term, All) else " OR "
+            return f"({operator.join(each)})" if each and all(each) else ""
         if not isinstance(term, Text) or not (folded := _folded(term.text)):
             return ""
         if term.field in _COLUMNS:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from archiver.index.asking import Asked, ask
+from archiver.index.asking import Asked, ask, quoted
 from archiver.index.digests import BY_DIGEST
 from archiver.index.entry import Location
 from archiver.index.people import Role
@@ -27,6 +27,8 @@ _SNIPPET_OCTETS: Final = 1 << 20
 _PAGE: Final = 500
 # Sorting so many takes as long as walking the index of dates past a hundred times as many.
 _FEW: Final = 2_000
+# How much a word counts in body, subject, file names and attachments.
+_BEST: Final = "bm25(words, 1.0, 8.0, 3.0, 0.5)"
 
 COLUMNS: Final = "messages.id, digest, message_id, date, messages.subject, size, list, " + THREAD
 """Of ``messages``, what ``hit_of`` needs."""
@@ -85,8 +87,14 @@ def _ordered(
     newest = "date DESC, messages.id DESC"
     match sort:
         case Sort.RELEVANCE if asked.words:
-            best = "bm25(words, 1.0, 8.0, 3.0, 0.5)"
-            return f"SELECT {COLUMNS} {asked.rows} ORDER BY {best}, {newest}", asked.values
+            return f"SELECT {COLUMNS} {asked.rows} ORDER BY {_BEST}, {newest}", asked.values
+        case Sort.RELEVANCE if asked.terms:
+            # Some of it is found in addresses or file names alone, which have no rank.
+            ranked = f"SELECT rowid AS found, {_BEST} AS best FROM words WHERE words MATCH ?"
+            joined = f"messages LEFT JOIN ({ranked}) ON found = messages.id"
+            sql = f"SELECT {COLUMNS} FROM {joined} WHERE {asked.condition}"
+            words = " OR ".join(map(quoted, asked.terms))
+            return f"{sql} ORDER BY best IS NULL, best, {newest}", (words, *asked.values)
         case Sort.SIZE:
             return f"SELECT {COLUMNS} {asked.rows} ORDER BY size DESC, {newest}", asked.values
     if not _is_much(connection, asked):
