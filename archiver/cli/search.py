@@ -89,6 +89,10 @@ def parsed(query: Sequence[str] | None) -> "Query":
     """
     from archiver.query import parse
 
+    for word in query or ():
+        # A term may begin with a minus, so an option that was mistyped comes here as one.
+        if word.startswith("--"):
+            raise UsageError(f"there is no option {word}", hint="--help lists them")
     return parse(" ".join(query or ()), now=time.time())
 
 

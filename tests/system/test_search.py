@@ -118,7 +118,14 @@ def test_conversations(archiver: Archiver) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--csv", "--json"), ("--threads", "--ids"), ("--sort", "colour"), ("--limit", "0")]
+    "options",
+    [
+        ("--jsno",),
+        ("--csv", "--json"),
+        ("--threads", "--ids"),
+        ("--sort", "colour"),
+        ("--limit", "0"),
+    ],
 )
 def test_options_that_do_not_go(archiver: Archiver, options: tuple[str, ...]) -> None:
     """Options that exclude each other, or have no such value, are refused."""
